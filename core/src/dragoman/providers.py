@@ -1,0 +1,324 @@
+"""Providers: one plugin manager each, behind a typed facade that is checked when it is loaded."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Any, cast
+
+import pluggy
+
+from dragoman import discovery
+from dragoman.errors import AuthenticationError, BadRequestError, PluginError, UnknownProviderError
+from dragoman.hookspecs import SPEC_VERSION, Credentials, ProviderInfo, ProviderSpec, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from dragoman.errors import ProviderError
+    from dragoman.hookspecs import HTTPRequest, LocalAnswer, StreamEvent
+    from dragoman.output import Output
+
+__all__ = ["Provider", "load_provider", "register_provider", "split_model"]
+
+_OLDEST_SPEC_VERSION = 1
+_REQUIRED = ("provider_info", "translate_request")
+_REQUIRED_TRANSLATED = ("parse_response", "handle_stream_event")
+_COMMON_SETTINGS = frozenset({"api_key", "api_base"})
+_EXPIRY_MARGIN = 60.0  # seconds: a token is not used in its last minute
+
+_loaded: dict[str, Provider] = {}
+_lock = threading.RLock()
+
+
+class Provider:
+    """One provider's hooks, as typed calls. Creating it checks the plugin; nothing is called yet.
+
+    `handle_stream_event` is resolved once, because it is called for every event of every stream.
+    """
+
+    def __init__(self, name: str, plugin: object, *, origin: str = "") -> None:
+        """Check and wrap a plugin.
+
+        Args:
+            name: the model prefix.
+            plugin: a module or an object with hook implementations.
+            origin: where it comes from, for messages: distribution and version.
+
+        Raises:
+            PluginError: the plugin does not fit the contract; the message says where and how to mend it.
+        """
+        self.name = name
+        self.origin = origin or repr(plugin)
+        self._manager = pluggy.PluginManager("dragoman")
+        self._manager.add_hookspecs(ProviderSpec)
+        self._register(plugin)
+        self.info = self._checked_info()
+        self.native = self.info.wire == "responses"
+        self._check_required()
+        self.handle_stream_event: Callable[[StreamEvent, Output, Target], None] = self._resolve(
+            "handle_stream_event"
+        )
+        self._credentials: dict[Any, Credentials] = {}
+        self._credentials_lock = threading.Lock()
+
+    # ---- hooks --------------------------------------------------------------------------------------
+
+    def translate_request(self, request: dict[str, Any], target: Target) -> HTTPRequest:
+        """Return the upstream's request."""
+        http = self._manager.hook.translate_request(request=request, target=target)
+        if http is None:
+            raise PluginError(
+                f"{self.origin}: translate_request returned None; it must return an HTTPRequest"
+            )
+        return cast("HTTPRequest", http)
+
+    def authorize(self, http: HTTPRequest, target: Target, credentials: Credentials | None) -> HTTPRequest:
+        """Return the request with a signature or token, or as it was where the plugin adds none."""
+        authorized = self._manager.hook.authorize(http=http, target=target, credentials=credentials)
+        return cast("HTTPRequest", authorized or http)
+
+    def answer_locally(self, http: HTTPRequest, target: Target) -> LocalAnswer | None:
+        """Return an answer made in this process, None where the upstream is to be asked."""
+        return cast("LocalAnswer | None", self._manager.hook.answer_locally(http=http, target=target))
+
+    def parse_response(self, payload: Any, output: Output, target: Target) -> None:
+        """Write a whole answer to `output`."""
+        self._manager.hook.parse_response(payload=payload, output=output, target=target)
+
+    def parse_error(
+        self, status: int, headers: Mapping[str, str], body: bytes, target: Target
+    ) -> ProviderError | None:
+        """Return what the provider says went wrong, None where the plugin can't read it."""
+        error = self._manager.hook.parse_error(status=status, headers=headers, body=body, target=target)
+        return cast("ProviderError | None", error)
+
+    # ---- credentials --------------------------------------------------------------------------------
+
+    @property
+    def loads_credentials(self) -> bool:
+        """Whether the plugin has a credential chain of its own."""
+        return bool(self._manager.hook.load_credentials.get_hookimpls())
+
+    def cached_credentials(self, target: Target) -> Credentials | None:
+        """Return credentials that were loaded before and are still good: no I/O."""
+        found = self._credentials.get(_settings_key(target))
+        if found and (found.expires_at is None or found.expires_at - _EXPIRY_MARGIN > time.time()):
+            return found
+        return None
+
+    def load_credentials(self, target: Target) -> Credentials | None:
+        """Return the credentials for these settings, loading them where needed. May block."""
+        with self._credentials_lock:  # many callers, one refresh
+            found = self.cached_credentials(target)
+            if found is None:
+                found = self._manager.hook.load_credentials(target=target)
+                if found is not None:
+                    self._credentials[_settings_key(target)] = found
+            return found
+
+    # ---- settings -----------------------------------------------------------------------------------
+
+    def takes_setting(self, name: str) -> bool:
+        """Tell whether a keyword is this provider's setting rather than a request parameter."""
+        return name in _COMMON_SETTINGS or any(setting.name == name for setting in self.info.settings)
+
+    def target(self, model: str, arguments: Mapping[str, Any]) -> Target:
+        """Return where a call to `model` goes: arguments first, then the environment, then defaults.
+
+        Raises:
+            AuthenticationError: a required secret has no value; the message names what was looked for.
+            BadRequestError: the same for a required setting that is no secret.
+        """
+        settings: dict[str, Any] = {}
+        secrets: list[str] = []
+        for setting in self.info.settings:
+            value: Any = arguments.get(setting.name)
+            if value is None:
+                found = (os.environ[name] for name in setting.env if os.environ.get(name))
+                value = next(found, setting.default)
+            if isinstance(value, str):
+                value = value.strip()  # a newline after a pasted key makes an invalid header
+            if value is None or value == "":
+                if setting.required:
+                    raise self._missing(setting.name, setting.env, secret=setting.secret)
+                continue
+            settings[setting.name] = value
+            if setting.secret and isinstance(value, str):
+                secrets.append(value)
+        return Target(self.name, model, settings, tuple(secrets))
+
+    def _missing(self, name: str, env: tuple[str, ...], *, secret: bool) -> Exception:
+        places = [f"the argument {name}", *(f"the environment variable {variable}" for variable in env)]
+        message = f"{self.name} needs {name}: looked for {', '.join(places)}"
+        if secret:
+            return AuthenticationError(message, param=name, code="missing_credentials", provider=self.name)
+        return BadRequestError(message, param=name, code="missing_setting", provider=self.name)
+
+    # ---- checks -------------------------------------------------------------------------------------
+
+    def _register(self, plugin: object) -> None:
+        try:
+            self._manager.register(plugin)
+            self._manager.check_pending()
+        except pluggy.PluginValidationError as problem:
+            raise PluginError(
+                f"{self.origin} does not fit the hooks of dragoman (spec version {SPEC_VERSION}): {problem}"
+            ) from problem
+
+    def _checked_info(self) -> ProviderInfo:
+        if not self._has("provider_info"):
+            raise PluginError(
+                f"{self.origin} has no provider_info hook. Is it marked with @hookimpl of "
+                "dragoman.hookspecs, and does the entry point name the module that holds it?"
+            )
+        info = self._manager.hook.provider_info()
+        if not isinstance(info, ProviderInfo):
+            raise PluginError(
+                f"{self.origin}: provider_info returned {info!r}; it must return a ProviderInfo"
+            )
+        if info.name != self.name:
+            raise PluginError(
+                f"{self.origin} is registered as {self.name!r} but calls itself {info.name!r}; "
+                "entry point and provider_info must agree"
+            )
+        if info.spec_version > SPEC_VERSION:
+            raise PluginError(
+                f"{self.origin} is written for spec version {info.spec_version}, this dragoman has "
+                f"{SPEC_VERSION}: pip install --upgrade dragoman"
+            )
+        if info.spec_version < _OLDEST_SPEC_VERSION:
+            distribution = self.origin.partition(" ")[0]
+            raise PluginError(
+                f"{self.origin} is written for spec version {info.spec_version}, this dragoman supports "
+                f"{_OLDEST_SPEC_VERSION} to {SPEC_VERSION}: pip install --upgrade {distribution}"
+            )
+        return info
+
+    def _check_required(self) -> None:
+        required = _REQUIRED if self.native else _REQUIRED + _REQUIRED_TRANSLATED
+        missing = [name for name in required if not self._has(name)]
+        if missing:
+            raise PluginError(
+                f"{self.origin} (wire {self.info.wire!r}) lacks the required hook"
+                f"{'s' if len(missing) > 1 else ''} {', '.join(missing)}"
+            )
+
+    def _has(self, hook: str) -> bool:
+        return bool(getattr(self._manager.hook, hook).get_hookimpls())
+
+    def _resolve(self, hook_name: str) -> Callable[..., Any]:
+        """Return the hook's only implementation itself where nothing wraps it: 0.1 µs instead of 1.5."""
+        caller = getattr(self._manager.hook, hook_name)
+        implementations = caller.get_hookimpls()
+        specified = tuple(caller.spec.argnames)
+        if len(implementations) == 1:
+            (only,) = implementations
+            if not (only.wrapper or only.hookwrapper) and tuple(only.argnames) == specified:
+                return cast("Callable[..., Any]", only.function)
+
+        def call(*arguments: Any) -> Any:
+            return caller(**dict(zip(specified, arguments, strict=True)))
+
+        return call
+
+
+def _settings_key(target: Target) -> tuple[tuple[str, object], ...]:
+    # Values need not be hashable (a service account as a dict, a token function): those count by identity.
+    return tuple(
+        sorted(
+            (name, value if isinstance(value, str) else f"object {id(value)}")
+            for name, value in target.settings.items()
+        )
+    )
+
+
+def split_model(model: str) -> tuple[str, str]:
+    """Return (provider, the provider's own model name) of ``provider/model``.
+
+    Raises:
+        UnknownProviderError: there is no prefix.
+    """
+    provider, slash, name = model.partition("/")
+    if not slash or not provider or not name:
+        raise UnknownProviderError(
+            f"model {model!r} names no provider: write provider/model. Installed: {_installed()}",
+            param="model",
+            code="model_not_found",
+        )
+    return provider, name
+
+
+def load_provider(name: str) -> Provider:
+    """Return the provider of a model prefix, importing its plugin at first use; no other is touched.
+
+    Raises:
+        UnknownProviderError: nothing installed serves the prefix; the message says what is there.
+        PluginError: its plugin is broken; the message says which distribution, and what mends it.
+    """
+    provider = _loaded.get(name)
+    if provider is None:
+        with _lock:
+            provider = _loaded.get(name)
+            if provider is None:
+                provider = _loaded[name] = _load(name)
+    return provider
+
+
+def register_provider(plugin: object) -> Provider:
+    """Make a provider known without an entry point, for this process: for tests, notebooks, applications.
+
+    Args:
+        plugin: a module or an object with hook implementations; its own name is the model prefix.
+
+    Raises:
+        PluginError: the plugin does not fit the contract.
+    """
+    info = getattr(plugin, "provider_info", lambda: None)()
+    if not isinstance(info, ProviderInfo):
+        raise PluginError(f"{plugin!r} has no provider_info hook that returns a ProviderInfo")
+    provider = Provider(info.name, plugin)
+    with _lock:
+        _loaded[info.name] = provider
+    return provider
+
+
+def _load(name: str) -> Provider:
+    found = discovery.find(discovery.PROVIDERS, name)
+    if found is None:
+        raise _unknown(name)
+    entry_point, listing = found
+    origin = f"{listing.distribution} {listing.version}"
+    try:
+        plugin = entry_point.load()
+    except ModuleNotFoundError as problem:
+        root = (problem.name or "").partition(".")[0]
+        if root == listing.value.partition(":")[0].partition(".")[0]:
+            mend = f"its files are gone: pip install --force-reinstall {listing.distribution}"
+        else:
+            mend = f"it needs the module {root!r}, which is not installed: pip install {listing.distribution}"
+        raise PluginError(f"{origin} cannot be loaded: {mend}") from problem
+    except Exception as problem:
+        raise PluginError(
+            f"{origin} cannot be loaded: {type(problem).__name__}: {problem}. "
+            f"Try: pip install --upgrade {listing.distribution}"
+        ) from problem
+    return Provider(name, plugin, origin=origin)
+
+
+def _unknown(name: str) -> UnknownProviderError:
+    known = discovery.names(discovery.PROVIDERS)
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return UnknownProviderError(
+        f"no installed plugin serves {name!r}.{hint} Installed: {_installed()}. "
+        f"A plugin for it would be: pip install dragoman-{name.replace('_', '-')}",
+        param="model",
+        code="model_not_found",
+    )
+
+
+def _installed() -> str:
+    return ", ".join(sorted({*discovery.names(discovery.PROVIDERS), *_loaded})) or "none"

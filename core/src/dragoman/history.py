@@ -1,0 +1,110 @@
+"""History that another provider wrote: what of a conversation's input the next provider can read.
+
+Messages and the caller's own tools mean the same everywhere. Reasoning and hosted tools' calls carry state
+that only their author can read: they are left out for anybody else, with a warning that says so.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dragoman.errors import UnsupportedParameterError
+from dragoman.sealing import is_sealed, sealed_by
+
+if TYPE_CHECKING:
+    from dragoman.types import Item
+
+__all__ = ["readable_history"]
+
+_UNIVERSAL = frozenset(
+    {
+        "message",
+        "function_call",
+        "function_call_output",
+        "custom_tool_call",
+        "custom_tool_call_output",
+        "item_reference",
+    }
+)
+_SEAL = "encrypted_content"
+
+
+def readable_history(
+    items: list[Item], provider: str, *, native: bool
+) -> tuple[list[Item], list[dict[str, Any]]]:
+    """Return the items that `provider` can read, and a warning for each that is left out.
+
+    Args:
+        items: input items (in whatever form; items without `type` are messages).
+        provider: who is asked next.
+        native: whether it speaks the Responses API: then everything that no other provider sealed is its.
+
+    Raises:
+        UnsupportedParameterError: a compaction item of another provider: it stands for the conversation so
+            far, so the answer would not know its history.
+    """
+    kept: list[Item] = []
+    warnings: list[dict[str, Any]] = []
+    for index, item in enumerate(items):
+        type_ = item.get("type", "message")
+        seal = item.get(_SEAL)
+        author = sealed_by(seal)
+        if author == provider:
+            kept.append(item)
+        elif type_ in _UNIVERSAL:
+            kept.append(_unsealed(item) if native else item)
+        elif author is None and (native or _is_own(type_, seal, provider)):
+            kept.append(item)
+        elif type_ == "compaction":
+            raise UnsupportedParameterError(
+                f"input[{index}] is a compaction made by {author or 'another provider'}, which {provider} "
+                "cannot read: continue on that provider, or send the messages themselves",
+                param=f"input[{index}]",
+                code="foreign_compaction",
+                provider=provider,
+            )
+        else:
+            warnings.append(
+                {
+                    "message": f"{provider} cannot read this {type_} item of {author or 'another provider'}; "
+                    "it was left out",
+                    "param": f"input[{index}]",
+                }
+            )
+    return kept, warnings
+
+
+def _is_own(type_: str, seal: object, provider: str) -> bool:
+    """Tell whether an item without a seal of ours may still be meant for a translated wire.
+
+    Inputs that callers write (an `additional_tools` item, a shell's output) are; what OpenAI encrypted and
+    the calls of its hosted tools are not. Readable reasoning is left to the translator.
+    """
+    if type_ == "reasoning":
+        return not seal
+    if ":" in type_:
+        return type_.partition(":")[0] == provider
+    return not type_.endswith("_call") and type_ not in {"mcp_list_tools", "compaction", "tool_search_output"}
+
+
+def _unsealed(item: Item) -> Item:
+    """Return the item without the seals that a native upstream would refuse as unknown fields."""
+    if is_sealed(item.get(_SEAL)):
+        item = {name: value for name, value in item.items() if name != _SEAL}
+    content = item.get("content")
+    if isinstance(content, list) and any(
+        part.get("annotations") for part in content if isinstance(part, dict)
+    ):
+        item = {**item, "content": [_unsealed_part(part) for part in content]}
+    return item
+
+
+def _unsealed_part(part: dict[str, Any]) -> dict[str, Any]:
+    annotations = part.get("annotations")
+    if not annotations:
+        return part
+    clean = [
+        {name: value for name, value in annotation.items() if name != _SEAL or not is_sealed(value)}
+        for annotation in annotations
+    ]
+    return {**part, "annotations": clean}

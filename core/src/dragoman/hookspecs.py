@@ -21,6 +21,8 @@ A type checker proves a whole plugin at once::
     from dragoman.hookspecs import ProviderModule
 
     plugin: ProviderModule = dragoman_acme
+
+(A module with an ``__all__`` shows the checker only what is in it: list the hooks, or leave it out.)
 """
 
 from __future__ import annotations
@@ -172,7 +174,9 @@ class LocalAnswer:
 
 
 class ProviderSpec:
-    """The hooks. An implementation may leave out arguments that it does not need."""
+    """The hooks. pluggy lets an implementation leave out arguments; with all of them it can be type-checked,
+    and ``handle_stream_event`` is called directly, event after event.
+    """
 
     @hookspec(firstresult=True)
     def provider_info(self) -> ProviderInfo:  # type: ignore[empty-body]

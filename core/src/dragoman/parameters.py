@@ -68,6 +68,7 @@ _EVERYWHERE: Mapping[str, Policy] = {
     "client_metadata": Policy("emulated", "accepted, not forwarded"),
     "text.format.text": Policy("native"),
     "tool_choice.allowed_tools": Policy("emulated", "the other tools are not sent"),
+    "tool_choice.custom": Policy("emulated", "as a function"),
     "tools.custom": Policy("emulated", "as a function with one string"),
     "tools.namespace": Policy("emulated", "as functions named namespace__name"),
     "include.reasoning.encrypted_content": Policy("emulated", "always included"),

@@ -52,6 +52,10 @@ class WireModel(BaseModel):
     # Building the schemas of some hundred classes takes long: only those that are used are built.
     model_config = ConfigDict(extra="allow", strict=True, defer_build=True, protected_namespaces=())
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON that came in, and nothing else: no defaults for what was not there."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
     @classmethod
     def __get_pydantic_core_schema__(
         cls, source: type[BaseModel], handler: GetCoreSchemaHandler

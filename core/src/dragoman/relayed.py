@@ -1,4 +1,4 @@
-"""What a relay remembers of the items that an upstream streams: enough to close them if the upstream does not."""
+"""What a relay remembers of the items that an upstream streams: enough to close those that it leaves open."""
 
 from __future__ import annotations
 
@@ -8,9 +8,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dragoman.types import Event, Item
+    from dragoman.types import Item
 
-__all__ = ["FIELDS", "PART_STEMS", "STEMS", "TEXTS", "EventsLostError", "RelayedItem", "RelayedValue", "ValueKind"]
+__all__ = [
+    "CALLS",
+    "FIELDS",
+    "PART_STEMS",
+    "STEMS",
+    "TEXTS",
+    "EventsLostError",
+    "RelayedItem",
+    "RelayedValue",
+    "ValueKind",
+    "blank",
+    "blank_part",
+    "new_item",
+    "new_part",
+    "text_kind",
+]
 
 
 class ValueKind(NamedTuple):
@@ -31,6 +46,8 @@ class ValueKind(NamedTuple):
 _CONTENT = ("content", "response.content_part", "content_index")
 _SUMMARY = ("summary", "response.reasoning_summary_part", "summary_index")
 
+CALLS = frozenset({"function_call", "custom_tool_call"})
+"""Calls of the caller's own tools; they are announced with a name and the id of the call."""
 TEXTS = {
     "output_text": ValueKind("response.output_text", "text", "message", *_CONTENT),
     "refusal": ValueKind("response.refusal", "refusal", "message", *_CONTENT),
@@ -42,7 +59,9 @@ FIELDS = {
     "function_call": ValueKind("response.function_call_arguments", "arguments", "function_call"),
     "custom_tool_call": ValueKind("response.custom_tool_call_input", "input", "custom_tool_call"),
     "mcp_call": ValueKind("response.mcp_call_arguments", "arguments", "mcp_call"),
-    "code_interpreter_call": ValueKind("response.code_interpreter_call_code", "code", "code_interpreter_call"),
+    "code_interpreter_call": ValueKind(
+        "response.code_interpreter_call_code", "code", "code_interpreter_call"
+    ),
 }
 """By type of item."""
 STEMS = {
@@ -66,7 +85,18 @@ class EventsLostError(Exception):
 class RelayedValue:
     """A value that arrives in pieces."""
 
-    __slots__ = ("closed", "index", "item", "kind", "part", "pieces", "said", "upstream_index", "upstream_output")
+    __slots__ = (
+        "closed",
+        "in_place",
+        "index",
+        "item",
+        "kind",
+        "part",
+        "pieces",
+        "said",
+        "upstream_index",
+        "upstream_output",
+    )
 
     def __init__(
         self,
@@ -85,6 +115,8 @@ class RelayedValue:
         self.upstream_output = item.upstream_index
         self.upstream_index = upstream_index
         """The number that the upstream gives the part; some upstreams do not count from 0."""
+        self.in_place = item.index == item.upstream_index and (part is None or index == upstream_index)
+        """Whether the upstream's numbers are ours, so that its deltas go through as they are."""
         self.pieces: list[str] = []
         self.said = False
         """Whether its `.done` event went out."""
@@ -179,9 +211,14 @@ class RelayedItem:
         return pairs
 
     def same_as(self, item: Item) -> Item:
-        """Return `item` under the identity that this one was added with."""
+        """Return `item` under the identity that this one was added with.
+
+        Of calls of the caller's own tools alone the call's id is kept too: OpenAI itself gives a tool search
+        another one when it is done, and knows only that one afterwards.
+        """
         own = self.item
-        identity = {name: own[name] for name in ("id", "call_id") if own.get(name) != item.get(name) and name in own}
+        names = ("id", "call_id") if own["type"] in CALLS else ("id",)
+        identity: Item = {name: own[name] for name in names if own[name] != item.get(name)}
         return {**item, **identity} if identity else item
 
     def agrees(self, item: Item) -> bool:
@@ -191,7 +228,11 @@ class RelayedItem:
             name = self.field.kind.field
             if own.get(name) != item.get(name):
                 return False
-        return all(_texts(own.get(holder)) == _texts(item.get(holder)) for holder in _HOLDERS if self.parts[holder])
+        return all(
+            _texts(own.get(holder)) == _texts(item.get(holder))
+            for holder in _HOLDERS
+            if own["type"] in {"message", "reasoning"} or self.parts[holder]
+        )
 
 
 def blank(item: Item) -> Item:
@@ -212,7 +253,7 @@ def blank(item: Item) -> Item:
 
 def blank_part(part: dict[str, Any]) -> dict[str, Any]:
     """Return a new part as the event that adds it has it."""
-    kind = TEXTS.get(part.get("type", ""))
+    kind = text_kind(part)
     if kind is None or part.get(kind.field) == "":
         return part
     empty = {**part, kind.field: ""}
@@ -228,16 +269,28 @@ def new_part(kind: ValueKind) -> dict[str, Any]:
     return {"type": type_, kind.field: ""}
 
 
-def event(type_: str, **fields: Any) -> Event:
-    """Return an event, to be numbered."""
-    return {"type": type_, "sequence_number": -1, **fields}
+def new_item(kind: ValueKind, item_id: object) -> Item:
+    """Return the item in which a part of this kind stands, where the upstream announced none."""
+    identity = item_id if isinstance(item_id, str) else ""
+    item: Item = {"id": identity, "type": kind.item_type, "status": "in_progress"}
+    return (
+        {**item, "summary": []}
+        if kind.item_type == "reasoning"
+        else {**item, "role": "assistant", "content": []}
+    )
+
+
+def text_kind(part: dict[str, Any]) -> ValueKind | None:
+    """Return how a part's text travels; None for a part of a type that is not known here."""
+    type_ = part.get("type")
+    return TEXTS.get(type_) if isinstance(type_, str) else None
 
 
 def _texts(parts: object) -> list[Any]:
     if not isinstance(parts, list):
         return []
     return [
-        part.get(kind.field) if (kind := TEXTS.get(part.get("type", ""))) is not None else None
+        part.get(kind.field) if (kind := text_kind(part)) is not None else None
         for part in parts
         if isinstance(part, dict)
     ]

@@ -1,0 +1,43 @@
+"""OpenAI: a native provider. Requests go out as they are; core relays the answers.
+
+The hooks are here; each delegates. Plugins for the same API elsewhere (Azure) build on
+``requests.responses_body`` and ``errors.parse_error``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dragoman.hookspecs import HTTPRequest, ProviderInfo, Target, hookimpl
+from dragoman_openai import errors, requests
+from dragoman_openai.info import INFO
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dragoman.errors import ProviderError
+
+__all__ = ["parse_error", "provider_info", "translate_request"]
+
+
+@hookimpl
+def provider_info() -> ProviderInfo:
+    """Describe OpenAI: its settings, and the few parameters that are not its own."""
+    return INFO
+
+
+@hookimpl
+def translate_request(request: dict[str, Any], target: Target) -> HTTPRequest:
+    """Address a request to ``POST {api_base}/responses``."""
+    return requests.translate_request(request, target)
+
+
+@hookimpl
+def parse_error(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    target: Target,
+) -> ProviderError | None:
+    """Read a refusal: ``{"error": {"message", "type", "param", "code"}}``."""
+    return errors.parse_error(status, body)

@@ -1,0 +1,75 @@
+"""What the tests across packages share: tallies of laws, printed at the end of a run."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+_LINES = pytest.StashKey[list[str]]()
+_SHOWN = 12
+
+
+class Tally:
+    """How often a law held over many recorded cases, and what became of the others."""
+
+    def __init__(self, law: str, lines: list[str]) -> None:
+        self.law = law
+        self.held = 0
+        self.broken: dict[str, str] = {}
+        self.notes: Counter[str] = Counter()
+        """Named normalisations and the like: why, and how often."""
+        self._lines = lines
+
+    @property
+    def cases(self) -> int:
+        return self.held + len(self.broken)
+
+    @contextlib.contextmanager
+    def case(self, name: str) -> Iterator[None]:
+        """Count one case: broken where the block raises, whatever it raises."""
+        try:
+            yield
+        except (Exception, pytest.fail.Exception) as problem:
+            self.broken[name] = f"{type(problem).__name__}: {problem}"
+        else:
+            self.held += 1
+
+    def require(self, share: float = 1.0, *, exceptions: Mapping[str, str] | None = None) -> None:
+        """Fail where the law held less often than `share`.
+
+        `exceptions` are cases that may break it, with the reason of each: at most 1 % of all.
+        """
+        excused = {name: why for name, why in (exceptions or {}).items() if name in self.broken}
+        unexplained = {name: why for name, why in self.broken.items() if name not in excused}
+        report = f"{self.law}: {self.held}/{self.cases}"
+        if excused:
+            report += f", {len(excused)} excused"
+        if self.notes:
+            report += "; " + ", ".join(f"{why}: {count}" for why, count in self.notes.most_common())
+        if not self.cases:
+            pytest.skip(f"{self.law}: the recordings have no case of it")
+        self._lines.append(report)
+        details = [f"{name}: {why}"[:600] for name, why in list(unexplained.items())[:_SHOWN]]
+        assert len(excused) <= max(1, self.cases // 100), f"{report}: too many exceptions"
+        assert self.cases - len(unexplained) >= share * self.cases, "\n".join([report, *details])
+
+
+@pytest.fixture
+def tally(request: pytest.FixtureRequest) -> Callable[[str], Tally]:
+    """Open the tally of a law: ``tally("Every recorded answer comes out whole")``."""
+    lines = request.config.stash.setdefault(_LINES, [])
+    return lambda law: Tally(law, lines)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    lines = config.stash.get(_LINES, [])
+    if lines:
+        terminalreporter.section("laws over recorded traffic")
+        for line in lines:
+            terminalreporter.write_line(line)

@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 import pytest
-from dragoman.decoding import Decoder, StreamDecodeError, RawEvent, decoder_for
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dragoman.decoding import Decoder, RawEvent, StreamDecodeError, decoder_for
 from dragoman.decoding.aws import AWSEventStreamDecoder
 from dragoman.decoding.ndjson import NDJSONDecoder
 from dragoman.decoding.sse import SSEDecoder
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 bounded = settings(max_examples=60, deadline=None)
 
@@ -135,9 +136,7 @@ def sse_streams(draw: st.DrawFn) -> tuple[bytes, list[RawEvent]]:
 
 @bounded
 @given(sse_streams(), CUTS)
-def test_sse_any_split_gives_the_same_events(
-    stream: tuple[bytes, list[RawEvent]], cuts: list[float]
-) -> None:
+def test_sse_any_split_gives_the_same_events(stream: tuple[bytes, list[RawEvent]], cuts: list[float]) -> None:
     body, events = stream
     assert run(SSEDecoder(), [body]) == (events, None)
     assert run(SSEDecoder(), cut(body, cuts)) == (events, None)
@@ -398,9 +397,7 @@ def aws_frames(draw: st.DrawFn) -> tuple[bytes, RawEvent]:
 
 @bounded
 @given(st.lists(aws_frames(), max_size=5), CUTS)
-def test_aws_any_split_gives_the_same_events(
-    frames: list[tuple[bytes, RawEvent]], cuts: list[float]
-) -> None:
+def test_aws_any_split_gives_the_same_events(frames: list[tuple[bytes, RawEvent]], cuts: list[float]) -> None:
     stream = b"".join(encoded for encoded, _ in frames)
     events = [event for _, event in frames]
     assert run(AWSEventStreamDecoder(), [stream]) == (events, None)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from dragoman.errors import BadRequestError
+from dragoman.errors import BadRequestError, DragomanError
 from dragoman.models import validate_request
-from dragoman.providers import Provider, load_provider, split_model
+from dragoman.providers import COMMON_SETTINGS, Provider, load_provider, split_model
 from dragoman.scripted import ScriptedProvider
 from dragoman.session import Extras, Session
 from dragoman.structured import json_schema_format
@@ -76,8 +76,8 @@ _NOT_YET = {
 class Defaults:
     """What a client was made with, for every call that does not say otherwise."""
 
-    options: Mapping[str, Any] = field(default_factory=dict)
-    providers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    providers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     """Settings by provider: ``{"anthropic": {"api_key": ...}}``."""
 
 
@@ -115,20 +115,30 @@ def prepare_call(defaults: Defaults, arguments: Mapping[str, Any]) -> Call:
         UnknownProviderError: no installed plugin serves the model's prefix.
         AuthenticationError: a credential is missing.
     """
-    given = {**defaults.options, **{name: value for name, value in arguments.items() if value is not None}}
+    arguments = {name: value for name, value in arguments.items() if value is not None}
+    given = {**defaults.options, **arguments}
     options = {name: given.pop(name) for name in list(given) if name in _OWN}
     for name, remedy in _NOT_YET.items():
         if given.pop(name, None):
             raise BadRequestError(remedy, param=name, code="unsupported_parameter")
     prefix, model = _model(given.get("model"), options.get("custom_llm_provider"))
     mock = options.get("mock_response")
-    provider = load_provider(prefix) if mock is None else Provider(prefix, ScriptedProvider(prefix, mock))
-    settings = {
-        **defaults.providers.get(prefix, {}),
-        **{name: options[name] for name in ("api_key", "api_base", "api_version") if options.get(name)},
-        **(options.get("settings") or {}),
-        **{name: given.pop(name) for name in list(given) if provider.takes_setting(name)},
-    }
+    allowed = tuple(options.get("allowed_openai_params", ()))
+    settings: dict[str, Any] = {}
+    if mock is None:
+        provider = load_provider(prefix)
+        settings |= _common(defaults.options)  # what is said of one provider counts more, a call's own most
+        settings |= {
+            **defaults.providers.get(prefix, {}),
+            **_common(arguments),
+            **options.get("settings", {}),
+        }
+        settings |= {name: given.pop(name) for name in list(given) if provider.takes_setting(name)}
+    elif isinstance(mock, Exception) and not isinstance(mock, DragomanError):
+        raise mock
+    else:
+        provider = Provider(prefix, ScriptedProvider(prefix, mock))
+        allowed = tuple(given)
     text_format = options.get("text_format")
     if text_format is not None:
         given["text"] = {**(given.get("text") or {}), "format": json_schema_format(text_format)}
@@ -137,11 +147,15 @@ def prepare_call(defaults: Defaults, arguments: Mapping[str, Any]) -> Call:
         provider=provider,
         target=provider.target(model, settings),
         request=request,
-        extras=Extras(options.get("extra_headers"), options.get("extra_query"), options.get("extra_body")),
+        extras=Extras(
+            {**defaults.options.get("extra_headers", {}), **arguments.get("extra_headers", {})},
+            options.get("extra_query"),
+            options.get("extra_body"),
+        ),
         timeout=_timeout(options.get("timeout")),
-        retries=options.get("num_retries") or 0,
-        unsupported=options.get("unsupported") or ("warn" if options.get("drop_params") else None),
-        allowed=tuple(options.get("allowed_openai_params") or ()),
+        retries=_retries(options.get("num_retries", 0)),
+        unsupported=_unsupported(options),
+        allowed=allowed,
         text_format=text_format,
     )
 
@@ -154,6 +168,25 @@ def _model(model: object, provider: str | None) -> tuple[str, str]:
     if provider is None:
         return split_model(model)
     return provider, model.removeprefix(f"{provider}/")
+
+
+def _common(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: options[name] for name in COMMON_SETTINGS if options.get(name)}
+
+
+def _retries(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise BadRequestError(f"num_retries must be 0 or more, not {value!r}", param="num_retries")
+    return value
+
+
+def _unsupported(options: Mapping[str, Any]) -> Unsupported | None:
+    value: Unsupported | None = options.get("unsupported")
+    if value is None:
+        return "warn" if options.get("drop_params") else None
+    if value not in {"warn", "error"}:
+        raise BadRequestError(f'unsupported must be "warn" or "error", not {value!r}', param="unsupported")
+    return value
 
 
 def _timeout(value: Timeout | float | None) -> Timeout:

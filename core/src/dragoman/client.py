@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, Unpack, overload
 
 from dragoman.calls import CallOptions, Defaults, prepare_call
 from dragoman.parameters import full_table
@@ -12,7 +12,7 @@ from dragoman.streaming import AsyncResponseStream, ResponseStream
 from dragoman.transport import AsyncTransport, Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
     import httpx
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from dragoman.models import Response
     from dragoman.parameters import Policy, Unsupported
     from dragoman.timeouts import Timeout
+    from dragoman.types import ObjectParam
+
+    _Input: TypeAlias = str | Sequence[ObjectParam]
 
 __all__ = ["AsyncDragoman", "Dragoman", "aresponses", "responses", "supported_params"]
 
@@ -200,9 +203,22 @@ class AsyncResponses:
 
 
 @overload
-def responses(*, stream: Literal[True], **options: Unpack[CallOptions]) -> ResponseStream: ...
+def responses(
+    input: _Input = ..., model: str = ..., /, *, stream: Literal[True], **options: Unpack[CallOptions]
+) -> ResponseStream: ...
 @overload
-def responses(*, stream: Literal[False] | None = ..., **options: Unpack[CallOptions]) -> Response: ...
+def responses(
+    input: _Input = ...,
+    model: str = ...,
+    /,
+    *,
+    stream: Literal[False] | None = ...,
+    **options: Unpack[CallOptions],
+) -> Response: ...
+@overload
+def responses(
+    input: _Input = ..., model: str = ..., /, *, stream: bool | None, **options: Unpack[CallOptions]
+) -> Response | ResponseStream: ...
 def responses(input: Any = None, model: Any = None, **options: Any) -> Response | ResponseStream:  # noqa: A002
     """Ask a model: ``dragoman.responses(model="anthropic/claude-sonnet-4-5", input="Hello")``.
 
@@ -219,9 +235,22 @@ def responses(input: Any = None, model: Any = None, **options: Any) -> Response 
 
 
 @overload
-async def aresponses(*, stream: Literal[True], **options: Unpack[CallOptions]) -> AsyncResponseStream: ...
+async def aresponses(
+    input: _Input = ..., model: str = ..., /, *, stream: Literal[True], **options: Unpack[CallOptions]
+) -> AsyncResponseStream: ...
 @overload
-async def aresponses(*, stream: Literal[False] | None = ..., **options: Unpack[CallOptions]) -> Response: ...
+async def aresponses(
+    input: _Input = ...,
+    model: str = ...,
+    /,
+    *,
+    stream: Literal[False] | None = ...,
+    **options: Unpack[CallOptions],
+) -> Response: ...
+@overload
+async def aresponses(
+    input: _Input = ..., model: str = ..., /, *, stream: bool | None, **options: Unpack[CallOptions]
+) -> Response | AsyncResponseStream: ...
 async def aresponses(
     input: Any = None,  # noqa: A002
     model: Any = None,

@@ -267,6 +267,12 @@ _BY_CODE: dict[str, type[APIStatusError]] = {
     "content_policy_violation": ContentPolicyViolationError,
     "content_filter": ContentPolicyViolationError,
 }
+# Answers that broke: dragoman's own codes, for what no upstream's status tells.
+_BROKEN: dict[str, type[APIError]] = {
+    "stream_interrupted": StreamInterruptedError,
+    "malformed_stream": MalformedResponseError,
+    "malformed_response": MalformedResponseError,
+}
 _BY_STATUS: dict[int, type[APIError]] = {
     400: BadRequestError,
     401: AuthenticationError,
@@ -303,6 +309,8 @@ def error_for(error: ProviderError, **context: Any) -> APIError:
     kind: type[APIError] = _BY_STATUS.get(error.status, fallback)
     if error.code in _BY_CODE and error.status < _TRANSIENT_STATUS:
         kind = _BY_CODE[error.code]
+    if error.code in _BROKEN:
+        kind = _BROKEN[error.code]
     if error.code == "insufficient_quota":
         context["retryable"] = False
     if context.get("retry_after") is None:

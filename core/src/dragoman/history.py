@@ -87,24 +87,14 @@ def _is_own(type_: str, seal: object, provider: str) -> bool:
     return not type_.endswith("_call") and type_ not in {"mcp_list_tools", "compaction", "tool_search_output"}
 
 
-def _unsealed(item: Item) -> Item:
-    """Return the item without the seals that a native upstream would refuse as unknown fields."""
-    if is_sealed(item.get(_SEAL)):
-        item = {name: value for name, value in item.items() if name != _SEAL}
-    content = item.get("content")
-    if isinstance(content, list) and any(
-        part.get("annotations") for part in content if isinstance(part, dict)
-    ):
-        item = {**item, "content": [_unsealed_part(part) for part in content]}
-    return item
-
-
-def _unsealed_part(part: dict[str, Any]) -> dict[str, Any]:
-    annotations = part.get("annotations")
-    if not annotations:
-        return part
-    clean = [
-        {name: value for name, value in annotation.items() if name != _SEAL or not is_sealed(value)}
-        for annotation in annotations
-    ]
-    return {**part, "annotations": clean}
+def _unsealed(value: Any) -> Any:
+    """Return an item, part or annotation without the seals, which a native upstream refuses as unknown."""
+    if isinstance(value, list):
+        return [_unsealed(inner) for inner in value]
+    if isinstance(value, dict):
+        return {
+            name: _unsealed(inner)
+            for name, inner in value.items()
+            if not (name == _SEAL and is_sealed(inner))
+        }
+    return value

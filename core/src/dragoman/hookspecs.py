@@ -97,7 +97,7 @@ class ProviderInfo:
     """Some well-known models, newest first, for ``dragoman models``. Not a limit."""
     request_id_headers: tuple[str, ...] = ("x-request-id", "request-id")
     documentation: str = ""
-    """Where users read on: a URL."""
+    """Where users read on: the URL of the upstream's reference, or whatever leads there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,18 @@ _ANNOUNCED = frozenset(
     }
 )
 _REPORTS_FAILURE = frozenset({"mcp_call", "mcp_list_tools"})
+# What a cut item is called where the standard's "incomplete" is none of the type's states at OpenAI.
+_CUT_STATUS = {"web_search_call": "failed", "image_generation_call": "failed"}
+# OpenAI: "when present, tool families with no recorded usage have zero counts"; its types require both.
+_NO_TOOL_USAGE: Mapping[str, Mapping[str, Any]] = {
+    "image_gen": {
+        "input_tokens": 0,
+        "input_tokens_details": {"image_tokens": 0, "text_tokens": 0},
+        "output_tokens": 0,
+        "total_tokens": 0,
+    },
+    "web_search": {"num_requests": 0},
+}
 _MAX_ID = 64
 _SERVER_ERROR = 500
 _TOO_MANY_REQUESTS = 429
@@ -136,7 +148,7 @@ class _Part:
 class _OpenItem:
     """An output item between its `added` and its `done` event."""
 
-    __slots__ = ("index", "item", "keys", "parts", "pieces", "unwrapper")
+    __slots__ = ("closed", "index", "item", "keys", "parts", "pieces", "unwrapper")
 
     def __init__(self, item: Item, index: int) -> None:
         self.item = item
@@ -144,12 +156,17 @@ class _OpenItem:
         self.keys: set[Hashable] = set()
         """The provider's keys that may still write here; while there are any, the item stays open."""
         self.parts: list[_Part] = []
-        self.pieces: list[str] | None = None
+        self.pieces: list[str] = []
         self.unwrapper: ArgumentsUnwrapper | None = None
+        self.closed = False
 
 
 class ItemWriter:
-    """A handle on one item of the output: a call whose arguments arrive, a hosted tool at work."""
+    """A handle on one item of the output: a call whose arguments arrive, a hosted tool at work.
+
+    What has its `done` event cannot be changed: writing to a closed item raises RuntimeError. An item that
+    others may be written beside needs a `key`.
+    """
 
     __slots__ = ("_open_item", "_output")
 
@@ -164,24 +181,30 @@ class ItemWriter:
 
     def write(self, delta: str) -> None:
         """Append to the field that streams: `arguments`, `input` (custom tools) or `code`."""
-        if self._open_item is not None and delta:
-            self._output._write_field(self._open_item, delta)
+        if delta and (open_item := self._writable()) is not None:
+            self._output._write_field(open_item, delta)
 
     def update(self, **fields: Any) -> None:
         """Set fields that are known only now; they appear in the item's `done` event."""
-        if self._open_item is not None:
-            self._open_item.item.update(fields)
+        if fields and (open_item := self._writable()) is not None:
+            self._output._set_fields(open_item, fields)
 
     def announce(self, stage: str) -> None:
         """Emit a hosted tool's progress event: ``announce("searching")``."""
-        if self._open_item is not None:
-            self._output._announce(self._open_item, stage)
+        if (open_item := self._writable()) is not None:
+            self._output._announce(open_item, stage)
 
     def close(self, **fields: Any) -> None:
         """Finish the item, with its last fields (`status` is completed unless given)."""
+        self.update(**fields)
         if self._open_item is not None:
-            self._open_item.item.update(fields)
             self._output._close_item(self._open_item, str(fields.get("status", "completed")))
+
+    def _writable(self) -> _OpenItem | None:
+        if self._open_item is not None and self._open_item.closed:
+            item = self._open_item.item
+            raise RuntimeError(f"{item['type']} {item['id']} is done; only a key keeps an item open")
+        return self._open_item
 
 
 class Output:
@@ -225,10 +248,10 @@ class Output:
             key: the provider's number of this block, where it has one.
             logprobs: this piece's tokens, ``[{token, bytes, logprob, top_logprobs}]``.
         """
+        if not delta and not logprobs:
+            return
         part = self._writing
         if part is None or part.kind_name != "output_text" or part.key != key:
-            if not delta:
-                return
             part = self._part("message", "output_text", key)
         part.pieces.append(delta)
         part.length += len(delta)
@@ -259,6 +282,7 @@ class Output:
         """
         part = self._keys.get(key) if key is not None else self._writing
         if not isinstance(part, _Part) or part.kind_name != "output_text":
+            self.warn("a citation came when its text was over; it was left out")
             return
         annotations = part.value["annotations"]
         annotations.append(dict(annotation))
@@ -322,14 +346,7 @@ class Output:
 
     def item(self, item: Mapping[str, Any]) -> None:
         """Write a whole item at once. A type that OpenAI does not have is named ``<provider>:<type>``."""
-        whole = dict(item)
-        status = whole.get("status", "completed")
-        field, _ = _STREAMED_FIELDS.get(whole["type"], ("", ""))
-        streamed = whole.pop(field, None)
-        writer = self.open_item(whole)
-        if streamed:
-            writer.write(streamed)
-        writer.close(status=status)
+        self.open_item(item).close(status=item.get("status", "completed"))
 
     def close(self, key: Hashable = None) -> None:
         """End the block that `key` names; without a key, whatever is open and has none. Unknown: no-op."""
@@ -380,7 +397,7 @@ class Output:
 
     def tool_usage(self, **counts: Mapping[str, int]) -> None:
         """Report what hosted tools did: ``tool_usage(web_search={"num_requests": 2})``."""
-        self.response.setdefault("tool_usage", {}).update(counts)
+        self.response["tool_usage"] = {**_NO_TOOL_USAGE, **self.response.get("tool_usage", {}), **counts}
 
     def warn(self, message: str, *, param: str | None = None) -> None:
         """Tell the caller about something that was not carried; stands in ``response.dragoman.warnings``."""
@@ -463,15 +480,19 @@ class Output:
         return {**self.response, "output": list(self._items)}
 
     def _open_item(self, item: Item, key: Hashable) -> _OpenItem:
+        if key is not None:
+            self.close(key)  # a key names one block: the one that had it is over
         self._close_free_items()
         type_ = item["type"]
-        item = {"id": item.pop("id", None) or new_id(_PREFIXES.get(type_, "item")), **item}
-        item["status"] = "in_progress"
+        if type_ in {"message", "reasoning"} and (item.get("content") or item.get("summary")):
+            raise ValueError(f"what a {type_} says is written by verbs: text, refusal, reasoning_summary ...")
+        item = {"id": "", **_copy(item), "status": "in_progress"}
+        item["id"] = self._item_id(item)
         open_item = _OpenItem(item, len(self._items))
-        streamed_field, _ = _STREAMED_FIELDS.get(type_, (None, None))
-        if streamed_field is not None:
+        streamed_field, _ = _STREAMED_FIELDS.get(type_, ("", ""))
+        streamed = item.get(streamed_field)
+        if streamed_field:
             item[streamed_field] = ""
-            open_item.pieces = []
         self._items.append(item)
         self._open.append(open_item)
         self._current = open_item
@@ -481,13 +502,29 @@ class Output:
         self._emit("response.output_item.added", output_index=open_item.index, item=_copy(item))
         if type_ in _ANNOUNCED:
             self._announce(open_item, "in_progress")
+        if streamed:
+            self._write_field(open_item, streamed)
         return open_item
+
+    def _item_id(self, item: Item) -> str:
+        """Return the provider's id where it can serve: short, and no other item's."""
+        given = str(item.get("id") or "")
+        if given and len(given) <= _MAX_ID and all(other["id"] != given for other in self._items):
+            return given
+        return new_id(_PREFIXES.get(item["type"], "item"))
+
+    def _set_fields(self, open_item: _OpenItem, fields: dict[str, Any]) -> None:
+        streamed_field, _ = _STREAMED_FIELDS.get(open_item.item["type"], ("", ""))
+        streamed = fields.pop(streamed_field, None)
+        open_item.item.update(fields)
+        if streamed:
+            self._write_field(open_item, streamed)
 
     def _item_for(self, item_type: str, key: Hashable) -> _OpenItem:
         """Return the open item that `key` names, else the current one if of that type, else a new one."""
         if key is not None:
             known = self._keys.get(key)
-            if isinstance(known, _OpenItem):
+            if isinstance(known, _OpenItem) and known.item["type"] == item_type:
                 return known
         elif (
             (current := self._current) is not None and current.item["type"] == item_type and not current.keys
@@ -508,7 +545,12 @@ class Output:
             if isinstance(known, _Part) and known.kind_name == kind:
                 self._writing = known
                 return known
-            current = self._current
+            if isinstance(known, _OpenItem) and known.item["type"] == "message":
+                current: _OpenItem | None = known
+            else:
+                if known is not None:
+                    self.close(key)  # a key names one block: the one that had it is over
+                current = self._current
             if current is None or current.item["type"] != "message":
                 current = self._item_for("message", None)
         else:
@@ -554,8 +596,10 @@ class Output:
     def _write_field(self, open_item: _OpenItem, delta: str) -> None:
         if open_item.unwrapper is not None:
             delta = open_item.unwrapper.feed(delta)
-        if not delta or open_item.pieces is None:
+        if not delta:
             return
+        if open_item.item["type"] not in _STREAMED_FIELDS:
+            raise TypeError(f"no field of a {open_item.item['type']} arrives in pieces: use update or close")
         open_item.pieces.append(delta)
         _, stem = _STREAMED_FIELDS[open_item.item["type"]]
         number = self._sequence_number
@@ -571,6 +615,8 @@ class Output:
         )
 
     def _announce(self, open_item: _OpenItem, stage: str) -> None:
+        if open_item.item["type"] not in _ANNOUNCED and stage != "compacting":
+            raise TypeError(f"the progress of a {open_item.item['type']} has no events")
         self._emit(
             f"response.{open_item.item['type']}.{stage}",
             item_id=open_item.item["id"],
@@ -602,7 +648,7 @@ class Output:
                 self._close_item(open_item, "completed")
 
     def _close_item(self, open_item: _OpenItem, status: str) -> None:
-        if open_item not in self._open:
+        if open_item.closed:
             return
         for key in open_item.keys:
             self._keys.pop(key, None)
@@ -610,12 +656,15 @@ class Output:
             self._close_part(part)
         item = open_item.item
         type_ = item["type"]
-        if open_item.pieces is not None:
+        if type_ in _STREAMED_FIELDS:
             self._close_field(open_item, whole=status == "completed")
         item["status"] = status
-        if type_ in _ANNOUNCED:
+        if status == "incomplete":
+            item["status"] = _CUT_STATUS.get(type_, status)
+        elif type_ in _ANNOUNCED:
             failed = status == "failed" and type_ in _REPORTS_FAILURE
             self._announce(open_item, "failed" if failed else "completed")
+        open_item.closed = True
         self._open.remove(open_item)
         if self._current is open_item:
             self._current = None
@@ -624,7 +673,7 @@ class Output:
     def _close_field(self, open_item: _OpenItem, *, whole: bool) -> None:
         item = open_item.item
         field, stem = _STREAMED_FIELDS[item["type"]]
-        pieces = open_item.pieces or []
+        pieces = open_item.pieces
         if open_item.unwrapper is not None:
             rest, open_item.unwrapper = open_item.unwrapper.close(), None
             self._write_field(open_item, rest)

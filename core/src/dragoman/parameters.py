@@ -163,6 +163,8 @@ def _uses(request: Mapping[str, Any]) -> Iterator[_Use]:
                 yield _Use(f"include.{what}", ("include", index))
         elif name == "tool_choice":
             yield _Use(f"tool_choice.{value if isinstance(value, str) else value['type']}", ("tool_choice",))
+            if isinstance(value, dict) and value.get("mode", "auto") != "auto":
+                yield _Use(f"tool_choice.{value['mode']}", ("tool_choice", "mode"))
         else:
             yield _Use(name, (name,))
 

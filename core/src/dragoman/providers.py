@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from dragoman.hookspecs import HTTPRequest, LocalAnswer, StreamEvent
     from dragoman.output import Output
 
-__all__ = ["Provider", "load_provider", "register_provider", "split_model"]
+__all__ = ["COMMON_SETTINGS", "Provider", "load_provider", "register_provider", "split_model"]
 
 _OLDEST_SPEC_VERSION = 1
 _REQUIRED = ("provider_info", "translate_request")
 _REQUIRED_TRANSLATED = ("parse_response", "handle_stream_event")
-_COMMON_SETTINGS = frozenset({"api_key", "api_base"})
+COMMON_SETTINGS = ("api_key", "api_base", "api_version")
+"""Settings that may be given to every provider, whether it has them or not: a client sets them for all."""
 _EXPIRY_MARGIN = 60.0  # seconds: a token is not used in its last minute
 
 _loaded: dict[str, Provider] = {}
@@ -61,7 +62,8 @@ class Provider:
         self.handle_stream_event: Callable[[StreamEvent, Output, Target], None] = self._resolve(
             "handle_stream_event"
         )
-        self._credentials: dict[Any, Credentials] = {}
+        # Beside the credentials their settings, which stay alive: some are known by identity.
+        self._credentials: dict[Any, tuple[Credentials, Target]] = {}
         self._credentials_lock = threading.Lock()
 
     # ---- hooks --------------------------------------------------------------------------------------
@@ -104,7 +106,7 @@ class Provider:
 
     def cached_credentials(self, target: Target) -> Credentials | None:
         """Return credentials that were loaded before and are still good: no I/O."""
-        found = self._credentials.get(_settings_key(target))
+        found, _ = self._credentials.get(_settings_key(target), (None, None))
         if found and (found.expires_at is None or found.expires_at - _EXPIRY_MARGIN > time.time()):
             return found
         return None
@@ -116,22 +118,26 @@ class Provider:
             if found is None:
                 found = self._manager.hook.load_credentials(target=target)
                 if found is not None:
-                    self._credentials[_settings_key(target)] = found
+                    self._credentials[_settings_key(target)] = (found, target)
             return found
 
     # ---- settings -----------------------------------------------------------------------------------
 
     def takes_setting(self, name: str) -> bool:
         """Tell whether a keyword is this provider's setting rather than a request parameter."""
-        return name in _COMMON_SETTINGS or any(setting.name == name for setting in self.info.settings)
+        return name in COMMON_SETTINGS or any(setting.name == name for setting in self.info.settings)
 
     def target(self, model: str, arguments: Mapping[str, Any]) -> Target:
         """Return where a call to `model` goes: arguments first, then the environment, then defaults.
 
         Raises:
             AuthenticationError: a required secret has no value; the message names what was looked for.
-            BadRequestError: the same for a required setting that is no secret.
+            BadRequestError: the same for a required setting that is no secret; or an argument is none of
+                the provider's settings.
         """
+        for name in arguments:
+            if not self.takes_setting(name):
+                raise self._unknown_setting(name)
         settings: dict[str, Any] = {}
         secrets: list[str] = []
         for setting in self.info.settings:
@@ -149,6 +155,17 @@ class Provider:
             if setting.secret and isinstance(value, str):
                 secrets.append(value)
         return Target(self.name, model, settings, tuple(secrets))
+
+    def _unknown_setting(self, name: str) -> BadRequestError:
+        known = sorted(setting.name for setting in self.info.settings)
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        return BadRequestError(
+            f"{self.name} has no setting {name!r}.{hint} It has: {', '.join(known) or 'none'}",
+            param=name,
+            code="unknown_setting",
+            provider=self.name,
+        )
 
     def _missing(self, name: str, env: tuple[str, ...], *, secret: bool) -> Exception:
         places = [f"the argument {name}", *(f"the environment variable {variable}" for variable in env)]
@@ -174,7 +191,12 @@ class Provider:
                 f"{self.origin} has no provider_info hook. Is it marked with @hookimpl of "
                 "dragoman.hookspecs, and does the entry point name the module that holds it?"
             )
-        info = self._manager.hook.provider_info()
+        try:
+            info = self._manager.hook.provider_info()
+        except Exception as problem:
+            raise PluginError(
+                f"{self.origin} failed in provider_info ({type(problem).__name__}: {problem})"
+            ) from problem
         if not isinstance(info, ProviderInfo):
             raise PluginError(
                 f"{self.origin}: provider_info returned {info!r}; it must return a ProviderInfo"

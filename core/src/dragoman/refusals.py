@@ -68,6 +68,8 @@ def generic_refusal(status: int, body: bytes) -> ProviderError:
     Gateways and load balancers answer in their own words before a request reaches the provider.
     """
     payload = _parsed(body)
+    if isinstance(payload, list) and len(payload) == 1:
+        (payload,) = payload  # Google wraps the refusal of a stream in a list
     if isinstance(payload, dict):
         details = payload.get("error", payload)
         if isinstance(details, str):
@@ -82,8 +84,7 @@ def generic_refusal(status: int, body: bytes) -> ProviderError:
                     code=_text(details.get("code")),
                     param=_text(details.get("param")),
                 )
-        payload = json.dumps(payload)
-    text = _readable(payload if isinstance(payload, str) else "") or "no further details"
+    text = _readable(payload if isinstance(payload, str) else json.dumps(payload)) or "no further details"
     return ProviderError(message=f"HTTP {status}: {text}", status=status)
 
 

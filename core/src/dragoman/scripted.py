@@ -6,15 +6,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from dragoman.hookspecs import SPEC_VERSION, HTTPRequest, LocalAnswer, ProviderInfo, hookimpl
-from dragoman.parameters import PARAMETERS, policies
 
 if TYPE_CHECKING:
     from dragoman.hookspecs import StreamEvent, Target
     from dragoman.output import Output
 
 __all__ = ["ScriptedProvider"]
-
-_GROUPS = ("include", "reasoning", "text", "tool_choice", "tools")
 
 
 class ScriptedProvider:
@@ -26,13 +23,8 @@ class ScriptedProvider:
 
     @hookimpl
     def provider_info(self) -> ProviderInfo:
-        """Take every parameter: nobody reads them."""
-        return ProviderInfo(
-            name=self._name,
-            spec_version=SPEC_VERSION,
-            wire="mock",
-            parameters=policies(native=" ".join([*PARAMETERS, *(f"{group}.*" for group in _GROUPS)])),
-        )
+        """Describe the mock; the caller lets every parameter pass, because nobody reads them."""
+        return ProviderInfo(name=self._name, spec_version=SPEC_VERSION, wire="mock")
 
     @hookimpl
     def translate_request(self) -> HTTPRequest:

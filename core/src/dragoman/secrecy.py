@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,15 +24,20 @@ class Redactor:
     __slots__ = ("_secrets",)
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._secrets = {secret for secret in secrets if len(secret) >= _SHORTEST}
+        self._secrets: set[str] = set()
+        for secret in secrets:
+            self._add(secret)
 
     def add_headers(self, headers: Mapping[str, str]) -> None:
         """Learn the values of headers that carry credentials, with and without their scheme (``Bearer``)."""
         for name, value in headers.items():
             if any(word in name.lower() for word in _CREDENTIAL_WORDS):
-                for secret in (value, value.rpartition(" ")[2]):
-                    if len(secret) >= _SHORTEST:
-                        self._secrets.add(secret)
+                self._add(value)
+                self._add(value.rpartition(" ")[2])
+
+    def _add(self, secret: str) -> None:
+        if len(secret) >= _SHORTEST:
+            self._secrets |= {secret, quote(secret, safe="")}  # as it stands, and as addresses have it
 
     def __call__(self, text: str) -> str:
         """Return the text without secrets."""
@@ -42,7 +48,8 @@ class Redactor:
 
     def error(self, error: ProviderError) -> ProviderError:
         """Return the same error without secrets in its words."""
-        return replace(error, message=self(error.message))
+        words = {name: getattr(error, name) for name in ("message", "type", "code", "param")}
+        return replace(error, **self.json(words))
 
     def json(self, value: Any) -> Any:
         """Return parsed JSON with its strings cleaned."""

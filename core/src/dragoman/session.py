@@ -14,7 +14,8 @@ For any split of the bytes the events are the same.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 
 from pydantic_core import from_json, to_json
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from dragoman.decoding import Decoder, RawEvent
-    from dragoman.hookspecs import Target
+    from dragoman.hookspecs import Credentials, LocalAnswer, Target
     from dragoman.parameters import Unsupported
     from dragoman.providers import Provider
     from dragoman.types import Event
@@ -59,7 +60,7 @@ class Extras:
         query: Mapping[str, Any] | None = None,
         body: Mapping[str, Any] | None = None,
     ) -> None:
-        self.headers = {name.lower(): value for name, value in (headers or {}).items()}
+        self.headers = {name.lower(): value for name, value in (headers or {}).items() if value is not None}
         self.query = dict(query or {})
         self.body = dict(body or {})
 
@@ -91,7 +92,7 @@ class Session:
         self.target = target
         self.streamed = bool(request.get("stream"))
         self.progressed = False
-        """Whether the last `feed` held an event of the upstream; a comment is none."""
+        """Whether the last `feed` brought the answer on; comments and keep-alive events do not."""
         self._request = request
         self._extras = extras or Extras()
         self._unsupported: Unsupported | None = unsupported
@@ -136,10 +137,35 @@ class Session:
         self._redact.add_headers(http.headers)
         return http
 
-    def authorized(self, http: HTTPRequest) -> HTTPRequest:
-        """Note the request as it will be sent, so that no message shows what `authorize` added."""
+    @property
+    def loads_credentials(self) -> bool:
+        """Whether ``load_credentials`` may block."""
+        return self.provider.loads_credentials and self.cached_credentials() is None
+
+    def cached_credentials(self) -> Credentials | None:
+        """Return credentials that an earlier call has loaded and that are still good."""
+        return self.provider.cached_credentials(self.target)
+
+    def load_credentials(self) -> Credentials | None:
+        """Return what the provider's own credential chain finds; None where it has none. May block."""
+        if not self.provider.loads_credentials:
+            return None
+        return cast(
+            "Credentials | None", self._call("load_credentials", self.provider.load_credentials, self.target)
+        )
+
+    def authorize(self, http: HTTPRequest, credentials: Credentials | None) -> HTTPRequest:
+        """Return the request as it is to be sent; from now on no message shows what was added."""
+        http = self._call("authorize", self.provider.authorize, http, self.target, credentials)
         self._redact.add_headers(http.headers)
         return http
+
+    def answer_locally(self, http: HTTPRequest) -> LocalAnswer | None:
+        """Return the answer of a provider that needs no network."""
+        return cast(
+            "LocalAnswer | None",
+            self._call("answer_locally", self.provider.answer_locally, http, self.target),
+        )
 
     def _with_readable_input(self, request: dict[str, Any]) -> dict[str, Any]:
         value = request.get("input")
@@ -160,10 +186,11 @@ class Session:
             body = _encode({**http.json, **extras.body} if extras.body else http.json)
             headers.setdefault("content-type", "application/json")
         headers.setdefault("accept", _STREAM_TYPE if self.streamed else "application/json")
-        headers.update(extras.headers)
-        return HTTPRequest(
-            url=url, json=http.json, body=body, headers=headers, method=http.method, warnings=http.warnings
-        )
+        for name, value in extras.headers.items():
+            # Headers that list beta features are joined: a caller's feature must not switch the plugin's off.
+            own = headers.get(name) if name.endswith("-beta") else None
+            headers[name] = f"{own},{value}" if own else value
+        return replace(http, url=url, body=body, headers=headers)
 
     # ---- the answer ---------------------------------------------------------------------------------
 
@@ -173,9 +200,19 @@ class Session:
         return self._started().response
 
     @property
+    def answered(self) -> bool:
+        """Whether the upstream's status has come."""
+        return self._status > 0
+
+    @property
     def accepted(self) -> bool:
         """Whether the upstream has taken the request."""
         return 0 < self._status < _FIRST_REFUSAL
+
+    @property
+    def closed(self) -> bool:
+        """Whether the response has its end; nothing follows."""
+        return self._closed
 
     @property
     def ended(self) -> bool:
@@ -226,7 +263,7 @@ class Session:
         """Take the end of the bytes; return the events that end the response.
 
         Raises:
-            APIError: the request was refused, or a whole answer cannot be read.
+            APIError: the request was refused.
         """
         if self._closed:
             return []
@@ -234,7 +271,10 @@ class Session:
             raise self._refusal()
         events: list[Event] = []
         if self._decoder is None:
-            self._read_whole()
+            try:
+                self._read_whole()
+            except APIError as problem:
+                return self.abort(problem)
         elif not self.ended:
             try:
                 events = self._take(self._decoder.close())
@@ -248,14 +288,12 @@ class Session:
             return []
         answer = self._started()
         if answer.error is None:
-            answer.error = ProviderError(
-                message=error.message, status=error.status_code, code=error.code, type=error.type
-            )
+            answer.error = _as_said(error)
         return self._complete()
 
     def _take(self, raw_events: list[RawEvent]) -> list[Event]:
-        self.progressed = bool(raw_events)
         answer = self._started()
+        finishing = self.finishing
         handle = self.provider.handle_stream_event
         for raw in raw_events:
             if answer.ended:
@@ -278,11 +316,13 @@ class Session:
             else:
                 try:
                     handle(StreamEvent(raw.type, payload, raw.is_exception), answer, self.target)
-                except DragomanError:
-                    raise
+                except APIError as problem:  # should have been output.fail, and means the same
+                    answer.fail(_as_said(problem))
                 except Exception as problem:
                     return self._malformed(f"{self._fault('handle_stream_event', problem)}: {_excerpt(data)}")
-        return answer.take_events()
+        events = self._take_events()
+        self.progressed = bool(events) or self.finishing != finishing
+        return events
 
     def _read_whole(self) -> None:
         body = b"".join(self._body)
@@ -305,7 +345,18 @@ class Session:
         if answer.error is not None:
             answer.error = self._redact.error(answer.error)
         answer.complete()
-        return answer.take_events()
+        return self._take_events()
+
+    def _take_events(self) -> list[Event]:
+        answer = self._started()
+        events = answer.take_events()
+        if answer.error is not None:  # a native upstream's own words are in them
+            for event in events:
+                if event["type"] == "error":
+                    event.update(self._redact.json(event))
+                elif event["type"] == "response.failed":
+                    event["response"]["error"] = self._redact.json(event["response"].get("error"))
+        return events
 
     def _malformed(self, message: str) -> list[Event]:
         answer = self._started()
@@ -318,9 +369,14 @@ class Session:
     def _refusal(self) -> APIError:
         body = b"".join(self._body)
         target = self.target
-        said = self._call(
-            "parse_error", self.provider.parse_error, self._status, self._headers, body, target
-        ) or generic_refusal(self._status, body)
+        said = None
+        try:
+            said = self.provider.parse_error(self._status, self._headers, body, target)
+        except Exception as problem:
+            # What the upstream meant counts more than the plugin's defect: its status decides on retries.
+            generic = generic_refusal(self._status, body)
+            said = replace(generic, message=f"{generic.message} ({self._fault('parse_error', problem)})")
+        said = said or generic_refusal(self._status, body)
         return refusal_error(
             said, self._headers, self._redact, provider=self.provider, target=target, body=body
         )
@@ -346,6 +402,8 @@ class Session:
         except APIError as error:
             error.provider = error.provider or self.provider.name
             error.model = error.model or self.target.model
+            error.message = self._redact(error.message)
+            error.args = (error.message,)
             raise
         except DragomanError:
             raise
@@ -365,6 +423,18 @@ class Session:
             model=self.target.model,
             code="malformed_response",
         )
+
+
+def _as_said(error: APIError) -> ProviderError:
+    """Return an exception as the description that ends a response."""
+    return ProviderError(
+        message=error.message,
+        status=error.status_code,
+        type=error.type,
+        code=error.code,
+        param=error.param,
+        retry_after=error.retry_after,
+    )
 
 
 def _encode(body: Any) -> bytes:

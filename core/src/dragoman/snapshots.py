@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["initial_response"]
 
+_CREDENTIALS = frozenset({"authorization", "headers"})
 _ECHOED_IF_GIVEN = ("user", "conversation", "prompt", "prompt_cache_retention", "context_management")
 
 
@@ -59,7 +60,7 @@ def initial_response(
         "max_tool_calls": request.get("max_tool_calls"),
         "max_output_tokens": request.get("max_output_tokens"),
         "reasoning": {"effort": None, "summary": None, **reasoning} if reasoning else None,
-        "text": {"format": {"type": "text"}, **given("text", {})},
+        "text": {"format": {"type": "text"}, **_without_nulls(given("text", {}))},
         "temperature": given("temperature", 1.0),
         "top_p": given("top_p", 1.0),
         "top_logprobs": given("top_logprobs", 0),
@@ -84,7 +85,12 @@ def initial_response(
     return response
 
 
+def _without_nulls(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: inner for name, inner in value.items() if inner is not None}
+
+
 def _echo_tool(tool: Mapping[str, Any]) -> dict[str, Any]:
     if tool.get("type") == "function":
         return {"description": None, "parameters": None, "strict": None, **tool}
-    return dict(tool)
+    # What opens an MCP server is not shown again, as at OpenAI: responses are stored and passed on.
+    return {name: value for name, value in tool.items() if name not in _CREDENTIALS}

@@ -7,7 +7,7 @@ import random
 import time
 from typing import TYPE_CHECKING, Self
 
-from dragoman.errors import APIError
+from dragoman.errors import APIError, StreamInterruptedError
 from dragoman.models import parse_event, parse_response
 from dragoman.structured import parsed_output
 
@@ -47,6 +47,9 @@ def finished(call: Call, session: Session) -> Response:
     Raises:
         APIError: the response failed; its `response` holds what had arrived.
     """
+    if not session.closed:
+        left = StreamInterruptedError("the stream was closed before its end", code="stream_interrupted")
+        session.abort(left)
     response = parse_response(session.response)
     error = session.error
     if error is not None:

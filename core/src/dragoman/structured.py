@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
@@ -23,7 +24,11 @@ def json_schema_format(model: type[BaseModel]) -> dict[str, Any]:
         raise BadRequestError("text_format must be a pydantic model class", param="text_format")
     schema = model.model_json_schema()
     _close_objects(schema)
-    return {"type": "json_schema", "name": model.__name__[:64], "schema": schema, "strict": True}
+    return {"type": "json_schema", "name": _name(model), "schema": schema, "strict": True}
+
+
+def _name(model: type[BaseModel]) -> str:
+    return re.sub(r"[^a-zA-Z0-9_-]", "_", model.__name__)[:64]  # ``Page[int]``, and letters of all scripts
 
 
 def _close_objects(schema: Any) -> None:

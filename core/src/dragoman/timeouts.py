@@ -11,14 +11,24 @@ from dragoman.errors import APITimeoutError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Clock", "Timeout"]
+__all__ = ["Clock", "Timeout", "timeout_error"]
 
 _FINISHING = 2.0  # seconds granted for usage and end mark once the model has said why it stopped
+_DRAINING = 0.1  # seconds granted for the last bytes of a finished answer: then its connection can be reused
+_AWAITED = {
+    "connect": "a connection",
+    "first_event": "the first event of the answer",
+    "between_events": "the next event of the answer",
+    "total": "the end of the call",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeout:
-    """Limits in seconds; None is no limit. A plain number given as `timeout` means `total`."""
+    """Limits in seconds; None is no limit.
+
+    A plain number given as `timeout` is `total`, and then the only limit beside `connect`.
+    """
 
     connect: float | None = 10.0
     """Until the connection stands."""
@@ -27,84 +37,92 @@ class Timeout:
     between_events: float | None = 300.0
     """Between two events of a stream. Comments and keep-alives of the wire do not count as events."""
     total: float | None = None
-    """The whole call."""
+    """One attempt as a whole, from the request to the end of the answer."""
 
     @classmethod
     def of(cls, value: Timeout | float | None) -> Timeout:
-        """Return `value` as limits: a number bounds the whole call; None is the default."""
+        """Return `value` as limits; None is the default."""
         if isinstance(value, Timeout):
             return value
         if value is None:
             return cls()
-        return cls(total=float(value))
+        return cls(first_event=None, between_events=None, total=float(value))
 
 
 class Clock:
-    """Watches one attempt. `deadline` is when, in monotonic seconds, the next limit passes.
+    """Watches one attempt: which limit passes next, and how long that is from now.
 
-    Only waiting counts: while the caller works on an event, the clock is paused.
+    Only waiting counts. While the caller works on an event the clock is paused, and all limits move on by
+    as much; so no caller is too slow.
     """
 
-    __slots__ = ("_expected", "_now", "_paused", "_timeout", "_total_at", "deadline", "on_earlier")
+    __slots__ = ("_awaited", "_deadline", "_ends", "_now", "_paused_at", "timeout")
 
     def __init__(self, timeout: Timeout, now: Callable[[], float] = time.monotonic) -> None:
         """Start: the first event is awaited."""
-        self._timeout = timeout
+        self.timeout = timeout
         self._now = now
-        self._total_at = None if timeout.total is None else now() + timeout.total
-        self._expected = "first_event"
-        self._paused = False
-        self.deadline: float | None = None
-        self.on_earlier: Callable[[], None] | None = None
-        """Called when the deadline moves to an earlier time, for whoever sleeps until the old one."""
-        self._set(timeout.first_event)
+        self._paused_at: float | None = None
+        self._ends = _later(now(), timeout.total)
+        self._awaited = "first_event"
+        self._deadline = _later(now(), timeout.first_event)
 
-    def pause(self) -> None:
-        """Stop: the caller is at work."""
-        self._paused = True
+    def remaining(self) -> float | None:
+        """Return the seconds, more than none, until the next limit passes; None: there is no limit.
 
-    def resume(self, *, progressed: bool, finishing: bool = False) -> None:
-        """Go on waiting; after an event (`progressed`) the gap to the next one is counted from here.
+        Raises:
+            APITimeoutError: it has passed.
+        """
+        deadline = _earliest(self._deadline, self._ends)
+        if deadline is None:
+            return None
+        seconds = deadline - self._now()
+        if seconds <= 0:
+            raise self.error()
+        return seconds
+
+    def progress(self, *, finishing: bool = False) -> None:
+        """Note an event: the gap to the next one is counted from here.
 
         `finishing`: the model has said why it stopped, so that what is missing comes soon or never.
         """
-        self._paused = False
-        if not progressed:
-            return
-        self._expected = "between_events"
-        gap = self._timeout.between_events
-        if finishing:
-            gap = _FINISHING if gap is None else min(gap, _FINISHING)
-        self._set(gap)
+        self._awaited = "between_events"
+        gap = self.timeout.between_events
+        self._deadline = _later(self._now(), _earliest(gap, _FINISHING) if finishing else gap)
 
-    def remaining(self) -> float | None:
-        """Return the seconds until the deadline, never below zero; None: no limit."""
-        return None if self.deadline is None else max(0.0, self.deadline - self._now())
+    def drain(self) -> None:
+        """Note the end of the answer: what else the upstream sends is worth a moment, no more."""
+        self._deadline = self._now() + _DRAINING
 
-    def expired(self) -> bool:
-        """Tell whether a limit has passed."""
-        return not self._paused and self.deadline is not None and self._now() >= self.deadline
+    def pause(self) -> None:
+        """Stop: the caller is at work."""
+        self._paused_at = self._now()
+
+    def resume(self) -> None:
+        """Go on waiting."""
+        if self._paused_at is not None:
+            away = self._now() - self._paused_at
+            self._paused_at = None
+            self._deadline = _later(away, self._deadline)
+            self._ends = _later(away, self._ends)
 
     def error(self) -> APITimeoutError:
-        """Return the error for the limit that passed."""
-        if self._total_at is not None and self.deadline == self._total_at:
-            name, limit = "total", self._timeout.total
-        else:
-            name, limit = self._expected, getattr(self._timeout, self._expected)
-        awaited = {
-            "total": "the end of the call",
-            "first_event": "the first event of the answer",
-            "between_events": "the next event of the answer",
-        }[name]
-        return APITimeoutError(
-            f"waited {limit or 0:g} s for {awaited}, the limit (timeout.{name})", code=f"timeout_{name}"
-        )
+        """Return the error for the limit that passes next, or has passed."""
+        deadline = _earliest(self._deadline, self._ends)
+        name = "total" if deadline == self._ends else self._awaited
+        return timeout_error(name, getattr(self.timeout, name))
 
-    def _set(self, limit: float | None) -> None:
-        before = self.deadline
-        deadline = None if limit is None else self._now() + limit
-        if self._total_at is not None:
-            deadline = self._total_at if deadline is None else min(deadline, self._total_at)
-        self.deadline = deadline
-        if self.on_earlier is not None and deadline is not None and (before is None or deadline < before):
-            self.on_earlier()
+
+def timeout_error(name: str, limit: float | None) -> APITimeoutError:
+    """Return the error for a limit, by its name in ``Timeout``."""
+    return APITimeoutError(
+        f"waited {limit or 0:g} s for {_AWAITED[name]}, the limit (timeout.{name})", code=f"timeout_{name}"
+    )
+
+
+def _later(moment: float, seconds: float | None) -> float | None:
+    return None if seconds is None else moment + seconds
+
+
+def _earliest(*limits: float | None) -> float | None:
+    return min((limit for limit in limits if limit is not None), default=None)

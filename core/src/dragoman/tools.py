@@ -21,6 +21,8 @@ __all__ = ["ArgumentsUnwrapper", "Tool", "ToolNames", "rewrite_tools"]
 
 _MAX_NAME = 64
 _INPUT = "input"
+_HIGH_SURROGATES = frozenset({"d8", "d9", "da", "db"})
+_STARTS_OF_LOW_SURROGATES = frozenset({"", "d", "dc", "dd", "de", "df"})
 
 
 class Tool(NamedTuple):
@@ -164,8 +166,9 @@ def _rewrite_choice(request: dict[str, Any], names: ToolNames, is_native: Callab
         names.allowed = frozenset()
     if not isinstance(choice, dict):
         return
-    if choice["type"] == "custom" and not is_native("tools.custom"):
-        request["tool_choice"] = {"type": "function", "name": choice["name"]}
+    if choice["type"] in {"function", "custom"}:
+        kind = choice["type"] if is_native("tools.custom") else "function"
+        request["tool_choice"] = {**choice, "type": kind, "name": _chosen_name(request, choice, names)}
     elif choice["type"] == "allowed_tools" and not is_native("tool_choice.allowed_tools"):
         wanted = {(tool.get("type"), tool.get("name")) for tool in choice.get("tools", ())}
         kept = [tool for tool in request.get("tools", ()) if _caller_identity(tool, names) & wanted]
@@ -174,9 +177,18 @@ def _rewrite_choice(request: dict[str, Any], names: ToolNames, is_native: Callab
         names.allowed = frozenset(tool["name"] for tool in kept if "name" in tool)
 
 
+def _chosen_name(request: dict[str, Any], choice: dict[str, Any], names: ToolNames) -> str:
+    """Return the name on the wire of the tool that a `tool_choice` names; it may stand in a namespace."""
+    wanted = (choice["type"], choice["name"])
+    for tool in request.get("tools", ()):
+        if tool["type"] in {"function", "custom"} and wanted in _caller_identity(tool, names):
+            return str(tool["name"])
+    return str(choice["name"])
+
+
 def _caller_identity(tool: dict[str, Any], names: ToolNames) -> set[tuple[Any, Any]]:
     """Return the (type, name) pairs by which a caller may mean this tool of the wire."""
-    if tool["type"] != "function":
+    if tool["type"] not in {"function", "custom"}:
         return {(tool["type"], tool.get("name")), (tool["type"], None)}
     original = names.resolve(tool["name"])
     kind = "custom" if original.item_type == "custom_tool_call" else "function"
@@ -189,13 +201,12 @@ def _caller_identity(tool: dict[str, Any], names: ToolNames) -> set[tuple[Any, A
 class ArgumentsUnwrapper:
     """Takes the text out of ``{"input": "..."}`` while the JSON is still arriving."""
 
-    __slots__ = ("_emitted", "_pending", "_raw", "_state")
+    __slots__ = ("_pending", "_raw", "_state")
 
     def __init__(self) -> None:
         self._raw: list[str] = []
         self._pending = ""
         self._state = "before"  # before the string, inside it, after it
-        self._emitted = False
 
     def feed(self, delta: str) -> str:
         """Return the text that these characters of JSON complete."""
@@ -203,15 +214,11 @@ class ArgumentsUnwrapper:
         self._pending += delta
         if self._state == "before":
             self._enter()
-        if self._state != "inside":
-            return ""
-        text = self._decode()
-        self._emitted = self._emitted or bool(text)
-        return text
+        return self._decode() if self._state == "inside" else ""
 
     def close(self) -> str:
         """Return what is left: all of it where the JSON did not have the expected shape."""
-        if self._emitted or self._state == "after":
+        if self._state != "before":
             return ""
         raw = "".join(self._raw)
         try:
@@ -249,7 +256,7 @@ class ArgumentsUnwrapper:
                 length = self._escape_length(pending, position)
                 if length == 0:
                     break  # the rest of this escape has not arrived
-                pieces.append(json.loads(f'"{pending[position : position + length]}"', strict=False))
+                pieces.append(_unescaped(pending[position : position + length]))
                 position += length
         self._pending = pending[position:]
         return "".join(pieces)
@@ -262,6 +269,18 @@ class ArgumentsUnwrapper:
             return 2 if kind else 0
         if len(text) < position + 6:
             return 0
-        if text[position + 2 : position + 4].lower() not in {"d8", "d9", "da", "db"}:
+        if text[position + 2 : position + 4].lower() not in _HIGH_SURROGATES:
             return 6
-        return 12 if len(text) >= position + 12 else 0  # a surrogate pair is one character
+        # A surrogate pair is one character; one half alone stands for itself.
+        second = text[position + 6 : position + 10].lower()
+        if second[:2] == "\\u"[: len(second)] and second[2:] in _STARTS_OF_LOW_SURROGATES:
+            return 12 if len(text) >= position + 12 else 0
+        return 6
+
+
+def _unescaped(escape: str) -> str:
+    """Return the character that an escape of JSON means; the escape itself where there is no such one."""
+    try:
+        return str(json.loads(f'"{escape}"'))
+    except ValueError:
+        return escape

@@ -8,25 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
+import functools
+import math
 import threading
 import time
-from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+import weakref
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import httpx
 
-from dragoman.errors import (
-    APIConnectionError,
-    APIError,
-    APITimeoutError,
-    BadRequestError,
-    StreamInterruptedError,
-)
-from dragoman.timeouts import Clock, Timeout
+from dragoman.errors import APIConnectionError, APIError, BadRequestError, StreamInterruptedError
+from dragoman.timeouts import Clock, Timeout, timeout_error
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+    import ssl
+    from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
 
     from dragoman.hookspecs import HTTPRequest, LocalAnswer
     from dragoman.session import Session
@@ -35,8 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncTransport", "Transport"]
 
 _LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=30.0)
-_PAUSED_POLL = 0.05
-_DRAIN = 0.25  # seconds to wait for a finished answer's last bytes, so that its connection can be reused
+_FAILURES = (APIConnectionError, httpx.HTTPError, httpx.StreamError, OSError)
 
 
 class Transport:
@@ -55,65 +51,61 @@ class Transport:
                 instead, and stands in ``session.error``.
         """
         http = session.prepare()
-        provider, target = session.provider, session.target
-        credentials = provider.load_credentials(target) if provider.loads_credentials else None
-        http = session.authorized(provider.authorize(http, target, credentials))
         clock = Clock(timeout)
-        local = provider.answer_locally(http, target)
-        accepted = False
         try:
-            with _answer_here(local, clock) if local else self._send(http, timeout, clock) as answer:
-                opening = session.accept(answer.status, answer.headers)
-                accepted = session.accepted
-                yield from opening
+            http = session.authorize(http, session.load_credentials())
+            local = session.answer_locally(http)
+            with self._send(http, clock) if local is None else _answered_here(local, clock) as answer:
+                events = session.accept(answer.status, answer.headers)
+                clock.pause()
+                yield from events
+                clock.resume()
                 for chunk in answer.chunks:
                     events = session.feed(chunk)
+                    if session.progressed:
+                        clock.progress(finishing=session.finishing)
                     clock.pause()
                     yield from events
+                    clock.resume()
                     if session.ended:
                         break
-                    clock.resume(progressed=session.progressed, finishing=session.finishing)
-                    if clock.expired():
-                        raise clock.error()
-        except APIConnectionError as problem:
-            if not _ends_well(problem, session):
-                if not accepted:
-                    raise _addressed(problem, session) from problem.__cause__
-                yield from session.abort(problem)
-                return
-        yield from session.close()
+        except _FAILURES as problem:
+            events = _broken_off(problem, session, clock)
+        else:
+            events = session.close()
+        yield from events
 
     def close(self) -> None:
         """Close the connections of the transport's own client; the caller's own is the caller's to close."""
-        if self._own is not None:
-            self._own.close()
-            self._own = None
+        with self._lock:
+            client, self._own = self._own, None
+        if client is not None:
+            client.close()
 
     def _client(self) -> httpx.Client:
         if self._given is not None:
             return self._given
         with self._lock:
             if self._own is None:
-                self._own = httpx.Client(limits=_LIMITS, follow_redirects=False)
+                self._own = httpx.Client(limits=_LIMITS, cookies=_no_cookies(), verify=_tls())
+                weakref.finalize(self, self._own.close)
             return self._own
 
     @contextlib.contextmanager
-    def _send(self, http: HTTPRequest, timeout: Timeout, clock: Clock) -> Iterator[_Answer]:
+    def _send(self, http: HTTPRequest, clock: Clock) -> Iterator[_Answer]:
         client = self._client()
-        request = _build(client, http, timeout, clock)
-        with _translated(
-            clock, lambda: response is not None, lambda: watchdog is not None and watchdog.fired
-        ):
-            response: httpx.Response | None = None
-            watchdog: _Watchdog | None = None
-            response = client.send(request, stream=True)
-            try:
-                watchdog = _Watchdog.over(response, clock)
-                yield _Answer(response.status_code, _headers(response), response.iter_bytes())
-            finally:
-                if watchdog is not None:
-                    watchdog.stop()
-                response.close()
+        response = client.send(_request(client, http, clock), stream=True, follow_redirects=False)
+        try:
+            timed = _time_reads(response, clock)
+            chunks = response.iter_bytes()
+            yield _Answer(response.status_code, _headers(response), chunks)
+            if timed:
+                clock.drain()
+                with contextlib.suppress(*_FAILURES):
+                    for _ in chunks:
+                        pass
+        finally:
+            response.close()
 
 
 class AsyncTransport:
@@ -121,236 +113,233 @@ class AsyncTransport:
 
     def __init__(self, client: httpx.AsyncClient | None = None) -> None:
         self._given = client
-        # Connections belong to the loop that opened them; a closed loop takes its client with it.
-        self._own: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = WeakKeyDictionary()
+        # Connections belong to the loop that opened them, so every loop has a client of its own.
+        self._own: dict[asyncio.AbstractEventLoop, tuple[httpx.AsyncClient, AsyncGenerator[None]]] = {}
 
     async def events(self, session: Session, timeout: Timeout) -> AsyncGenerator[Event]:
         """Carry out the attempt; yield its events as they come (see ``Transport.events``)."""
         http = session.prepare()
-        provider, target = session.provider, session.target
-        credentials = None
-        if provider.loads_credentials:
-            credentials = provider.cached_credentials(target)
-            if credentials is None:
-                credentials = await asyncio.to_thread(provider.load_credentials, target)
-        http = session.authorized(provider.authorize(http, target, credentials))
         clock = Clock(timeout)
-        local = provider.answer_locally(http, target)
-        accepted = False
         try:
-            async with _aanswer_here(local, clock) if local else self._send(http, timeout, clock) as answer:
-                opening = session.accept(answer.status, answer.headers)
-                accepted = session.accepted
-                for event in opening:
+            credentials = session.cached_credentials()
+            if credentials is None and session.loads_credentials:
+                async with asyncio.timeout(clock.remaining()):
+                    credentials = await asyncio.to_thread(session.load_credentials)
+            http = session.authorize(http, credentials)
+            local = session.answer_locally(http)
+            async with self._send(http, clock) if local is None else _aanswered_here(local) as answer:
+                events = session.accept(answer.status, answer.headers)
+                clock.pause()
+                for event in events:
                     yield event
-                chunks = aiter(answer.chunks)
-                while True:
-                    async with _deadline(clock):
-                        chunk = await anext(chunks, None)
+                clock.resume()
+                while not session.ended:
+                    async with asyncio.timeout(clock.remaining()):
+                        chunk = await anext(answer.chunks, None)
                     if chunk is None:
                         break
-                    for event in session.feed(chunk):
+                    events = session.feed(chunk)
+                    if session.progressed:
+                        clock.progress(finishing=session.finishing)
+                    clock.pause()
+                    for event in events:
                         yield event
-                    if session.ended:
-                        await _drain(chunks)
-                        break
-                    clock.resume(progressed=session.progressed, finishing=session.finishing)
-        except APIConnectionError as problem:
-            if not _ends_well(problem, session):
-                if not accepted:
-                    raise _addressed(problem, session) from problem.__cause__
-                for event in session.abort(problem):
-                    yield event
-                return
-        for event in session.close():
+                    clock.resume()
+        except _FAILURES as problem:
+            events = _broken_off(problem, session, clock)
+        else:
+            events = session.close()
+        for event in events:
             yield event
 
     async def close(self) -> None:
         """Close the connections of this loop's own client."""
-        client = self._own.pop(asyncio.get_running_loop(), None)
-        if client is not None:
-            await client.aclose()
+        _, keeper = self._own.pop(asyncio.get_running_loop(), (None, None))
+        if keeper is not None:
+            await keeper.aclose()
 
-    def _client(self) -> httpx.AsyncClient:
+    async def _client(self) -> httpx.AsyncClient:
         if self._given is not None:
             return self._given
         loop = asyncio.get_running_loop()
-        client = self._own.get(loop)
-        if client is None:
-            client = self._own[loop] = httpx.AsyncClient(limits=_LIMITS, follow_redirects=False)
-        return client
+        if loop not in self._own:
+            for gone in [known for known in list(self._own) if known.is_closed()]:
+                self._own.pop(gone, None)
+            client = httpx.AsyncClient(limits=_LIMITS, cookies=_no_cookies(), verify=_tls())
+            keeper = _keeper(client)
+            self._own[loop] = client, keeper
+            await anext(keeper)
+        return self._own[loop][0]
 
     @contextlib.asynccontextmanager
-    async def _send(self, http: HTTPRequest, timeout: Timeout, clock: Clock) -> AsyncIterator[_Answer]:
-        client = self._client()
-        request = _build(client, http, timeout, clock)
-        response: httpx.Response | None = None
-        with _translated(clock, lambda: response is not None):
-            async with _deadline(clock):
-                response = await client.send(request, stream=True)
-            try:
-                yield _Answer(response.status_code, _headers(response), response.aiter_bytes())
-            finally:
-                await response.aclose()
+    async def _send(self, http: HTTPRequest, clock: Clock) -> AsyncIterator[_Answer]:
+        client = await self._client()
+        request = _request(client, http, clock)
+        async with asyncio.timeout(clock.remaining()):
+            response = await client.send(request, stream=True, follow_redirects=False)
+        try:
+            body = cast("AsyncGenerator[bytes]", response.aiter_bytes())
+            async with contextlib.aclosing(body) as chunks:
+                yield _Answer(response.status_code, _headers(response), chunks)
+                clock.drain()
+                with contextlib.suppress(*_FAILURES):
+                    async with asyncio.timeout(clock.remaining()):
+                        async for _ in chunks:
+                            pass
+        finally:
+            await response.aclose()
 
 
-class _Answer:
-    """Status, headers and the chunks of a body, wherever they come from."""
+class _Answer(NamedTuple):
+    """Status, headers (names in lower case) and the chunks of a body, wherever they come from."""
 
-    __slots__ = ("chunks", "headers", "status")
+    status: int
+    headers: Mapping[str, str]
+    chunks: Any
 
-    def __init__(self, status: int, headers: dict[str, str], chunks: Any) -> None:
-        self.status = status
-        self.headers = headers
-        self.chunks = chunks
+
+# ---- requests ---------------------------------------------------------------------------------------
+
+
+def _request(client: httpx.Client | httpx.AsyncClient, http: HTTPRequest, clock: Clock) -> httpx.Request:
+    for name, value in http.headers.items():
+        if not (value.isascii() and value.isprintable() and value == value.strip()):
+            # httpx would say so too, and show the value, which may be a key.
+            raise BadRequestError(
+                f"the header {name} holds what HTTP does not allow: a line break, a letter beyond ASCII, "
+                "or a space at its beginning or end",
+                param=name,
+            )
+    remaining = clock.remaining()
+    connect = clock.timeout.connect
+    if connect is None or (remaining is not None and remaining < connect):
+        connect = remaining
+    if isinstance(client, httpx.AsyncClient):
+        remaining = None  # the event loop keeps the time
+    try:
+        return client.build_request(
+            http.method,
+            http.url,
+            headers=dict(http.headers),
+            content=http.body or None,
+            timeout=httpx.Timeout(remaining, connect=connect),
+        )
+    except (httpx.InvalidURL, ValueError) as problem:
+        raise BadRequestError(f"cannot send to {http.url!r}: {problem}", param="api_base") from problem
 
 
 def _headers(response: httpx.Response) -> dict[str, str]:
     return {name.lower(): value for name, value in response.headers.items()}
 
 
-def _build(client: Any, http: HTTPRequest, timeout: Timeout, clock: Clock) -> httpx.Request:
-    # The clock decides; httpx's own limits are the net below it where no socket can be watched.
-    wait = clock.remaining()
-    limits = httpx.Timeout(connect=_least(timeout.connect, wait), read=None, write=wait, pool=wait)
-    if isinstance(client, httpx.Client):
-        limits = httpx.Timeout(connect=limits.connect, read=wait, write=wait, pool=wait)
-    try:
-        request: httpx.Request = client.build_request(
-            http.method, http.url, headers=dict(http.headers), content=http.body or None, timeout=limits
-        )
-    except (httpx.InvalidURL, ValueError) as problem:
-        raise BadRequestError(f"cannot send to {http.url!r}: {problem}", param="api_base") from problem
-    return request
+def _no_cookies() -> CookieJar:
+    """Return a jar that keeps nothing: what an upstream tells one caller is not for the next."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=()))
 
 
-def _least(*limits: float | None) -> float | None:
-    return min((limit for limit in limits if limit is not None), default=None)
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """Return the one context of all clients: loading the certificates takes longer than all the rest."""
+    return httpx.create_ssl_context()
 
 
-@contextlib.contextmanager
-def _translated(
-    clock: Clock, accepted: Callable[[], bool], timed_out: Callable[[], bool] = lambda: False
-) -> Iterator[None]:
-    """Turn what httpx raises into the error tree."""
-    try:
-        yield
-    except httpx.ConnectTimeout as problem:
-        raise APITimeoutError(f"no connection within the limit (timeout.connect): {problem}") from problem
-    except httpx.TimeoutException as problem:
-        raise clock.error() from problem
-    except (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL) as problem:
-        raise BadRequestError(f"the request cannot be sent: {problem}", param="api_base") from problem
-    except (httpx.HTTPError, httpx.StreamError, OSError) as problem:
-        if timed_out():
-            raise clock.error() from problem
-        what = f"{type(problem).__name__}: {problem}".rstrip(": ")
-        if accepted():
-            raise StreamInterruptedError(
-                f"the connection broke: {what}", code="stream_interrupted"
-            ) from problem
-        raise APIConnectionError(
-            f"no connection to the upstream: {what}", code="connection_error"
-        ) from problem
+# ---- waiting ----------------------------------------------------------------------------------------
 
 
-def _ends_well(problem: APIError, session: Session) -> bool:
-    """Tell whether a silent connection only kept us waiting for its end: the answer itself is whole."""
-    return isinstance(problem, APITimeoutError) and session.finishing
+def _time_reads(response: httpx.Response, clock: Clock) -> bool:
+    """Let each blocking read of the body wait until the clock's next limit; tell whether that can be had.
 
-
-def _addressed(problem: APIError, session: Session) -> APIError:
-    problem.provider, problem.model = session.provider.name, session.target.model
-    return problem
-
-
-@contextlib.asynccontextmanager
-async def _deadline(clock: Clock) -> AsyncIterator[None]:
-    """Bound one wait by the clock; outside cancellation passes through untouched."""
-    remaining = clock.remaining()
-    if remaining is None:
-        yield
-        return
-    try:
-        async with asyncio.timeout(remaining):
-            yield
-    except TimeoutError as problem:
-        raise clock.error() from problem
-
-
-async def _drain(chunks: AsyncIterator[bytes]) -> None:
-    """Read a finished answer to its end, briefly: only then does its connection serve the next call."""
-    with contextlib.suppress(TimeoutError, httpx.HTTPError):
-        async with asyncio.timeout(_DRAIN):
-            async for _ in chunks:
-                pass
-
-
-class _Watchdog:
-    """Ends a blocking read when the clock's deadline passes, by shutting its socket down.
-
-    A sync read waits for bytes as long as the socket lets it, and httpx fixes that limit once for the whole
-    body; the limits here move with every event. One thread for each call in flight, asleep nearly always.
+    The clock's limits move with every event, but httpx takes one number for all reads of a body. It hands
+    that number unseen to the connection's own ``read``; so the clock is put in its place, and ``read``
+    taught to ask it (for good: connections are reused). A transport without such a connection keeps the
+    number.
     """
+    stream = response.extensions.get("network_stream")
+    limits = response.request.extensions.get("timeout")
+    if stream is None or limits is None:
+        return False
+    if "read" not in vars(stream):
+        stream.read = functools.partial(_timed_read, stream.read)
+    limits["read"] = clock
+    return True
 
-    def __init__(self, connection: socket.socket, clock: Clock) -> None:
-        self.fired = False
-        self._socket = connection
-        self._clock = clock
-        self._stopped = False
-        self._wake = threading.Event()
-        clock.on_earlier = self._wake.set
-        threading.Thread(target=self._watch, name="dragoman-watchdog", daemon=True).start()
 
-    @classmethod
-    def over(cls, response: httpx.Response, clock: Clock) -> _Watchdog | None:
-        """Watch the connection of a response; None where there is no socket to be had or no limit to keep."""
-        stream = response.extensions.get("network_stream")
-        connection = stream.get_extra_info("socket") if stream is not None else None
-        if clock.deadline is None or not isinstance(connection, socket.socket):
-            return None
-        return cls(connection, clock)
+def _timed_read(read: Any, max_bytes: int, timeout: Clock | float | None = None) -> bytes:
+    data: bytes = read(max_bytes, timeout=timeout.remaining() if isinstance(timeout, Clock) else timeout)
+    return data
 
-    def stop(self) -> None:
-        """Let go of the connection."""
-        self._stopped = True
-        self._wake.set()
 
-    def _watch(self) -> None:
-        while not self._stopped:
-            remaining = self._clock.remaining()
-            # A deadline that passes while the caller is at work does not count: look again a little later.
-            self._wake.wait(_PAUSED_POLL if remaining == 0 else remaining)
-            self._wake.clear()
-            if not self._stopped and self._clock.expired():
-                self.fired = True
-                with contextlib.suppress(OSError):
-                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
-                return
+async def _keeper(client: httpx.AsyncClient) -> AsyncGenerator[None]:
+    """Close the client with its loop: ``asyncio.run`` ends generators that are still open, then the loop."""
+    try:
+        yield
+    finally:
+        await client.aclose()
+
+
+# ---- failures ---------------------------------------------------------------------------------------
+
+
+def _broken_off(problem: Exception, session: Session, clock: Clock) -> list[Event]:
+    """Return the events that end a response whose connection failed.
+
+    Raises:
+        APIError: there is no response, because the request was refused or did not get through.
+    """
+    if session.accepted and not session.finishing:
+        return session.abort(_error(problem, clock, accepted=True))
+    if session.answered:
+        return session.close()  # the answer is whole, or a refusal: the rest of the bytes says nothing more
+    error = _error(problem, clock, accepted=False)
+    error.provider, error.model = session.provider.name, session.target.model
+    raise error from problem
+
+
+def _error(problem: Exception, clock: Clock, *, accepted: bool) -> APIError:
+    """Return what httpx raised as one of the error tree."""
+    what = f"{type(problem).__name__}: {problem}".rstrip(": ")
+    match problem:
+        case APIConnectionError():
+            return problem
+        case httpx.ConnectTimeout():
+            try:
+                clock.remaining()
+            except APIConnectionError as passed:
+                return passed
+            return timeout_error("connect", clock.timeout.connect)
+        case httpx.TimeoutException() | TimeoutError():
+            return clock.error()
+        case httpx.UnsupportedProtocol() | httpx.LocalProtocolError():
+            return BadRequestError(f"the request cannot be sent: {what}", param="api_base")
+    if accepted:
+        return StreamInterruptedError(f"the connection broke: {what}", code="stream_interrupted")
+    return APIConnectionError(f"no answer from the upstream: {what}", code="connection_error")
+
+
+# ---- answers of this process ------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
-def _answer_here(local: LocalAnswer, clock: Clock) -> Iterator[_Answer]:
+def _answered_here(local: LocalAnswer, clock: Clock) -> Iterator[_Answer]:
     def chunks() -> Iterator[bytes]:
         for chunk in local.chunks:
             if isinstance(chunk, bytes):
                 yield chunk
             else:
-                remaining = clock.remaining()
-                time.sleep(chunk if remaining is None else min(chunk, remaining))
-                if clock.expired():
-                    raise clock.error()
+                time.sleep(min(chunk, clock.remaining() or math.inf))
+                clock.remaining()
 
-    yield _Answer(local.status, dict(local.headers), chunks())
+    yield _Answer(local.status, local.headers, chunks())
 
 
 @contextlib.asynccontextmanager
-async def _aanswer_here(local: LocalAnswer, clock: Clock) -> AsyncIterator[_Answer]:  # noqa: ARG001 - as above
-    async def chunks() -> AsyncIterator[bytes]:
+async def _aanswered_here(local: LocalAnswer) -> AsyncIterator[_Answer]:
+    async def chunks() -> AsyncGenerator[bytes]:
         for chunk in local.chunks:
             if isinstance(chunk, bytes):
                 yield chunk
             else:
                 await asyncio.sleep(chunk)
 
-    yield _Answer(local.status, dict(local.headers), chunks())
+    async with contextlib.aclosing(chunks()) as pieces:
+        yield _Answer(local.status, local.headers, pieces)

@@ -1,0 +1,127 @@
+"""The clock that tells which time limit passes next."""
+
+from __future__ import annotations
+
+import pytest
+
+from dragoman import APITimeoutError, Timeout
+from dragoman.timeouts import Clock
+
+
+class Now:
+    """A time that moves when it is told to."""
+
+    def __init__(self) -> None:
+        self.seconds = 100.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def now():
+    return Now()
+
+
+def passed(clock: Clock) -> str | None:
+    try:
+        clock.remaining()
+    except APITimeoutError as error:
+        return error.code
+    return None
+
+
+def test_a_number_bounds_the_whole_call_and_nothing_else():
+    assert Timeout.of(3600) == Timeout(first_event=None, between_events=None, total=3600.0)
+    assert Timeout.of(None) == Timeout()
+    limits = Timeout(total=1)
+    assert Timeout.of(limits) is limits
+
+
+def test_no_limits_wait_for_ever(now):
+    clock = Clock(Timeout(first_event=None, between_events=None), now)
+    now.seconds += 1e9
+    assert clock.remaining() is None
+    clock.progress()
+    assert clock.remaining() is None
+
+
+def test_the_first_event_then_the_gaps(now):
+    clock = Clock(Timeout(first_event=10, between_events=3), now)
+    now.seconds += 9
+    assert clock.remaining() == 1
+    clock.progress()
+    assert clock.remaining() == 3
+    now.seconds += 2
+    clock.progress()
+    assert clock.remaining() == 3
+    now.seconds += 3
+    assert passed(clock) == "timeout_between_events"
+
+
+@pytest.mark.parametrize(
+    ("limits", "code", "words"),
+    [
+        (Timeout(first_event=2), "timeout_first_event", "waited 2 s for the first event of the answer"),
+        (Timeout(first_event=5, total=2), "timeout_total", "waited 2 s for the end of the call"),
+        (Timeout(first_event=None, total=2), "timeout_total", "(timeout.total)"),
+        (Timeout(first_event=2, total=2), "timeout_total", "(timeout.total)"),
+    ],
+)
+def test_the_error_names_the_limit_that_passed(now, limits, code, words):
+    clock = Clock(limits, now)
+    now.seconds += 2
+    with pytest.raises(APITimeoutError) as caught:
+        clock.remaining()
+    assert caught.value.code == code
+    assert words in caught.value.message
+    assert caught.value.status_code == 408
+
+
+def test_total_counts_across_events(now):
+    clock = Clock(Timeout(total=10, between_events=4), now)
+    for _ in range(3):
+        now.seconds += 3
+        clock.progress()
+    assert clock.remaining() == 1
+    now.seconds += 1
+    assert passed(clock) == "timeout_total"
+
+
+def test_the_callers_own_time_does_not_count(now):
+    clock = Clock(Timeout(first_event=3, between_events=3, total=10), now)
+    clock.pause()
+    now.seconds += 1000
+    clock.resume()
+    assert clock.remaining() == 3
+    clock.progress()
+    now.seconds += 2
+    clock.pause()
+    now.seconds += 1000
+    clock.resume()
+    assert clock.remaining() == 1
+    clock.progress()
+    for _ in range(3):
+        now.seconds += 2.5
+        clock.progress()
+    assert clock.remaining() == pytest.approx(0.5)
+
+
+def test_once_the_model_has_stopped_its_end_mark_comes_soon_or_never(now):
+    clock = Clock(Timeout(between_events=300), now)
+    clock.progress(finishing=True)
+    assert clock.remaining() == 2
+    clock = Clock(Timeout(between_events=None), now)
+    clock.progress(finishing=True)
+    assert clock.remaining() == 2
+    clock = Clock(Timeout(between_events=1), now)
+    clock.progress(finishing=True)
+    assert clock.remaining() == 1
+
+
+def test_a_finished_answer_is_not_waited_for(now):
+    clock = Clock(Timeout(), now)
+    clock.drain()
+    remaining = clock.remaining()
+    assert remaining is not None
+    assert remaining < 1

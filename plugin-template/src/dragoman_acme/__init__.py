@@ -1,6 +1,5 @@
 """Acme's models for dragoman. The README describes Acme's API."""
 
-# ruff: noqa: ARG001 - every hook has the arguments of the contract, so that a type checker can compare them
 from __future__ import annotations
 
 import json
@@ -17,6 +16,11 @@ if TYPE_CHECKING:
 
 _FIELDS = {"instructions": "system", "temperature": "temperature", "max_output_tokens": "max_tokens"}
 _STOPS = {"done": "completed", "length": "max_output_tokens", "filter": "content_filter"}
+_NO_KNOBS = (
+    "parallel_tool_calls max_tool_calls top_logprobs truncation service_tier prompt_cache_key image "
+    "prompt_cache_options prompt_cache_retention safety_identifier presence_penalty frequency_penalty"
+)
+_NO_SERVICES = "context_management moderation access_programs"
 _CODES = {"prompt_too_long": "context_length_exceeded"}
 
 
@@ -39,9 +43,12 @@ def provider_info() -> ProviderInfo:
                 "top_p": "Acme has temperature alone",
                 "user": "Acme does not ask",
                 "reasoning.effort": "Acme does not think",
+                **dict.fromkeys(_NO_KNOBS.split(), "Acme has no such knob"),
             },
-        ),  # what is not listed is rejected
+            rejected=dict.fromkeys(_NO_SERVICES.split(), "Acme has nothing like it"),
+        ),  # tools, formats and the like that are not listed are rejected
         models=("large", "small"),
+        documentation="https://acme.example/docs",
         request_id_headers=("acme-request-id",),
     )
 
@@ -112,8 +119,8 @@ def _write(block: dict[str, Any], output: Output) -> None:
         case "stop":
             tokens = block.get("tokens") or {}
             output.usage(input_tokens=tokens.get("in"), output_tokens=tokens.get("out"))
-            reason = block.get("stop") or "unknown"
-            output.finish(_STOPS.get(reason, reason))
+            if reason := block.get("stop"):  # without one the answer counts as cut off
+                output.finish(_STOPS.get(reason, reason))
             output.end()
         case "error":
             output.fail(_error(block["status"], block["error"]))
@@ -124,7 +131,7 @@ def parse_error(status: int, headers: Mapping[str, str], body: bytes, target: Ta
     """Read ``{"error": {"message", "code"}}``; anything else is left to core."""
     try:
         return _error(status, json.loads(body)["error"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

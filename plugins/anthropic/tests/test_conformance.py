@@ -1,6 +1,5 @@
 """The kit, on answers of the Messages API."""
 
-# ruff: noqa: RUF012 - a conformance class only declares
 from __future__ import annotations
 
 import json

@@ -30,7 +30,7 @@ CITATION = {
 SEARCH = {"type": "web_search_call", "action": {"type": "search", "query": "unicorns"}}
 
 
-def play(*steps: Any, **options: Any) -> dict[str, Any]:
+def play(*steps: Any, **options: Any) -> Any:
     """Return the response, made sure that it is the same streamed and whole."""
     whole = dragoman.responses(model="echo/echo", input=script(*steps), **options).model_dump()
     streamed = dragoman.responses(model="echo/echo", input=script(*steps), stream=True, **options)

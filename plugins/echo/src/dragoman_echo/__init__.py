@@ -45,19 +45,19 @@ def translate_request(request: dict[str, Any], target: Target) -> HTTPRequest:
 
 
 @hookimpl
-def answer_locally(http: HTTPRequest, target: Target) -> LocalAnswer:  # noqa: ARG001
+def answer_locally(http: HTTPRequest, target: Target) -> LocalAnswer:
     """Answer in this process, as bytes."""
     return upstream.answer(json.loads(http.body) if http.body else http.json)
 
 
 @hookimpl
-def parse_response(payload: Any, output: Output, target: Target) -> None:  # noqa: ARG001 - as the contract has it
+def parse_response(payload: Any, output: Output, target: Target) -> None:
     """Write a whole answer."""
     responses.write_answer(payload, output)
 
 
 @hookimpl
-def handle_stream_event(event: StreamEvent, output: Output, target: Target) -> None:  # noqa: ARG001
+def handle_stream_event(event: StreamEvent, output: Output, target: Target) -> None:
     """Write one streamed block of an answer."""
     responses.write_block(event.data, output)
 
@@ -65,9 +65,9 @@ def handle_stream_event(event: StreamEvent, output: Output, target: Target) -> N
 @hookimpl
 def parse_error(
     status: int,
-    headers: Mapping[str, str],  # noqa: ARG001
+    headers: Mapping[str, str],
     body: bytes,
-    target: Target,  # noqa: ARG001
+    target: Target,
 ) -> ProviderError | None:
     """Read a refusal."""
     return errors.parse_error(status, body)

@@ -16,13 +16,15 @@ INFO = ProviderInfo(
     name="echo",
     spec_version=1,
     wire="echo",
+    documentation="the README of dragoman-echo",
     models=("echo",),
     parameters=policies(
-        native="instructions tools.function tool_choice.auto tool_choice.none tool_choice.required "
-        "tool_choice.function text.format.json_object text.format.json_schema max_output_tokens "
+        native="instructions tools.function tool_choice.auto tool_choice.required tool_choice.function "
+        "text.format.json_object text.format.json_schema max_output_tokens "
         "reasoning.effort top_logprobs include.message.output_text.logprobs",
         mapped={"tool_choice.custom": "the function that stands for the tool"},
         emulated={
+            "tool_choice.none": "echo calls only what it must",
             "parallel_tool_calls": "one call a turn, unless a script has more",
             "max_tool_calls": "limits hosted tools, which only scripts call",
             "reasoning.summary": "one sentence, whatever is asked for",

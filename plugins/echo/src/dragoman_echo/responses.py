@@ -40,9 +40,7 @@ def _reasoning_state(block: dict[str, Any], output: Output) -> None:
 
 def _item(block: dict[str, Any], output: Output) -> None:
     item = block["item"]
-    if not item["type"].startswith(
-        "echo:"
-    ):  # what is not named after us is known by its seal when it returns
+    if not item["type"].startswith("echo:"):  # known as ours by its seal when it returns
         item = {"encrypted_content": seal("echo", {"item": item["type"]}), **item}
     output.item(item)
 
@@ -51,6 +49,7 @@ def _call(block: dict[str, Any], output: Output) -> None:
     output.state["call"] = output.function_call(block["id"], block["name"])
 
 
+_FIGURES = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
 _WRITERS: dict[str, Callable[[dict[str, Any], Output], None]] = {
     "start": _start,
     "text": lambda block, output: output.text(block["text"], logprobs=block.get("logprobs")),
@@ -61,7 +60,7 @@ _WRITERS: dict[str, Callable[[dict[str, Any], Output], None]] = {
     "call": _call,
     "arguments": lambda block, output: output.state["call"].write(block["text"]),
     "item": _item,
-    "usage": lambda block, output: output.usage(**block["usage"]),
+    "usage": lambda block, output: output.usage(**{name: block["usage"].get(name) for name in _FIGURES}),
     "finish": lambda block, output: output.finish(block["reason"]),
     "error": lambda block, output: output.fail(provider_error(block["error"])),
     "end": lambda _, output: output.end(),

@@ -1,0 +1,263 @@
+"""dragoman against an emulator that others wrote: npm's `@copilotkit/aimock`, over real sockets.
+
+Needs node and npm. The package is installed once into pytest's cache folder; `DRAGOMAN_AIMOCK` may name the
+`dist/cli.js` of one that is installed elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+import dragoman
+from dragoman import (
+    APIConnectionError,
+    APITimeoutError,
+    InternalServerError,
+    MalformedResponseError,
+    RateLimitError,
+    StreamInterruptedError,
+    Timeout,
+)
+from dragoman.testing.legality import check_events
+
+_PACKAGE = "@copilotkit/aimock"
+_INSTALL_SECONDS = 120
+_START_SECONDS = 30
+_FIXTURES = Path(__file__).parent / "aimock"
+_LONG = "This answer is long enough that whoever gets only its beginning will notice."
+_WEATHER = {
+    "type": "function",
+    "name": "get_weather",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+}
+
+
+def _installed(cache: pytest.Cache | None) -> Path:
+    """Return the emulator's program, installing it where it is not there yet; skip where that fails."""
+    given = os.environ.get("DRAGOMAN_AIMOCK")
+    if given:
+        return Path(given)
+    if cache is None:
+        pytest.skip(f"{_PACKAGE} is installed into pytest's cache folder, which is turned off")
+    folder = cache.mkdir("aimock")
+    program = folder / "node_modules" / _PACKAGE / "dist" / "cli.js"
+    if program.exists():
+        return program
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip(f"{_PACKAGE} needs npm, which is not here")
+    command = [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", f"{_PACKAGE}@1"]
+    try:
+        subprocess.run(command, check=True, capture_output=True, timeout=_INSTALL_SECONDS, text=True)
+    except subprocess.TimeoutExpired:
+        pytest.skip(f"npm did not install {_PACKAGE} within {_INSTALL_SECONDS} s")
+    except subprocess.CalledProcessError as problem:
+        pytest.skip(f"npm could not install {_PACKAGE}: {problem.stderr.strip()[-300:]}")
+    return program
+
+
+@pytest.fixture(scope="session")
+def aimock(request):
+    """Start the emulator; return its address."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip(f"{_PACKAGE} needs node, which is not here")
+    program = _installed(getattr(request.config, "cache", None))
+    command = [node, str(program), "--port", "0", "--fixtures", str(_FIXTURES)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        patience = threading.Timer(_START_SECONDS, process.kill)
+        patience.start()
+        said = []
+        try:
+            for line in process.stdout:
+                said.append(line)
+                if found := re.search(r"listening on (http://\S+)", line):
+                    break
+            else:
+                pytest.fail(f"aimock did not start: {''.join(said)}")
+            patience.cancel()
+            assert httpx.get(f"{found[1]}/health").status_code == 200
+            yield found[1]
+        finally:
+            patience.cancel()
+            process.terminate()
+
+
+@pytest.fixture(params=["openai/gpt-5-mini", "anthropic/claude-sonnet-4-5"])
+def options(request, aimock):
+    """Return the keywords of a call: model, address, a key."""
+    base = f"{aimock}/v1" if request.param.startswith("openai") else aimock
+    return {
+        "model": request.param,
+        "api_base": base,
+        "api_key": "sk-for-an-emulator",
+        "timeout": Timeout(first_event=5, between_events=5, total=10),
+    }
+
+
+@pytest.fixture(params=["sync", "async"])
+def ask(request, options):
+    """Make a call and return its response; the events of a stream are checked, and kept in ``ask.events``."""
+
+    def ask(text, *, stream, **more):
+        ask.events = []
+        keywords = {**options, "input": text, "stream": stream, **more}
+        try:
+            if request.param == "async":
+                return asyncio.run(_ask_async(keywords, ask.events))
+            with dragoman.Dragoman() as client:
+                answer = client.responses.create(**keywords)
+                if not stream:
+                    return answer
+                for event in answer:
+                    ask.events.append(event)
+                return answer.get_final_response()
+        finally:
+            if ask.events:
+                check_events([event.to_dict() for event in ask.events])
+
+    return ask
+
+
+async def _ask_async(keywords, events):
+    async with dragoman.AsyncDragoman() as client:
+        answer = await client.responses.create(**keywords)
+        if not keywords["stream"]:
+            return answer
+        async for event in answer:
+            events.append(event)
+        return await answer.get_final_response()
+
+
+both_ways = pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+
+
+@both_ways
+def test_text(ask, stream):
+    response = ask("Tell me a story", stream=stream)
+    assert response.status == "completed"
+    assert response.output_text == (
+        "There was a unicorn that liked long walks by the sea — best of all in the rain."
+    )
+    assert response.usage.input_tokens == 11
+    assert response.usage.output_tokens == 19
+    if stream:
+        deltas = [event.delta for event in ask.events if event.type == "response.output_text.delta"]
+        assert len(deltas) > 1
+
+
+@both_ways
+def test_a_tool_call(ask, stream):
+    response = ask("How is the weather?", stream=stream, tools=[_WEATHER])
+    (call,) = response.output
+    assert call.type == "function_call"
+    assert call.name == "get_weather"
+    assert call.call_id
+    assert json.loads(call.arguments) == {"city": "Zürich", "days": 2}
+
+
+@both_ways
+def test_reasoning(ask, stream):
+    response = ask("Solve a riddle", stream=stream, reasoning={"effort": "low", "summary": "auto"})
+    reasoning, message = response.output
+    assert reasoning.type == "reasoning"
+    assert reasoning.summary[0].text == "It has no mouth and still it whistles."
+    assert message.content[0].text == response.output_text == "It is the wind."
+
+
+@both_ways
+def test_a_refusal_with_its_own_status(ask, stream):
+    with pytest.raises(dragoman.ServiceUnavailableError, match="Come back later") as caught:
+        ask("This is too much", stream=stream)
+    assert caught.value.status_code == 529
+    assert caught.value.retryable
+
+
+# ---- chaos ------------------------------------------------------------------------------------------
+
+
+def chaos(kind):
+    return {f"x-aimock-chaos-{kind}": "1"}
+
+
+@both_ways
+def test_dropped(ask, stream):
+    with pytest.raises(InternalServerError) as caught:
+        ask("Tell me a story", stream=stream, extra_headers=chaos("drop"))
+    assert caught.value.status_code == 500
+
+
+@both_ways
+def test_rate_limited(ask, stream):
+    with pytest.raises(RateLimitError) as caught:
+        ask("Tell me a story", stream=stream, extra_headers=chaos("ratelimit"))
+    assert caught.value.retry_after == 1.0
+    assert caught.value.retryable
+
+
+@both_ways
+def test_malformed(ask, stream):
+    with pytest.raises(MalformedResponseError) as caught:
+        ask("Tell me a story", stream=stream, extra_headers=chaos("malformed"))
+    assert caught.value.response.status == "failed"
+    if stream:
+        assert [event.type for event in ask.events][-2:] == ["error", "response.failed"]
+
+
+@both_ways
+def test_disconnected(ask, stream):
+    with pytest.raises(APIConnectionError) as caught:
+        ask("Tell me a story", stream=stream, extra_headers=chaos("disconnect"))
+    assert caught.value.retryable
+    assert ask.events == []
+
+
+@pytest.mark.parametrize("text", ["Be cut in the middle", "Be lost after a while"])
+def test_a_stream_that_is_cut_is_no_answer(ask, text):
+    began = time.monotonic()
+    with pytest.raises(StreamInterruptedError) as caught:
+        ask(text, stream=True)
+    assert time.monotonic() - began < 8
+    partial = caught.value.response
+    assert partial.status == "failed"
+    assert _LONG.startswith(partial.output_text)
+    assert 0 < len(partial.output_text) < len(_LONG)
+    assert [event.type for event in ask.events][-2:] == ["error", "response.failed"]
+
+
+def test_a_stream_that_stalls_ends_at_the_limit(ask):
+    began = time.monotonic()
+    with pytest.raises(APITimeoutError):
+        ask("Grow slower and slower", stream=True, timeout=Timeout(first_event=0.3, between_events=0.3))
+    assert time.monotonic() - began < 5
+
+
+# ---- many at once -----------------------------------------------------------------------------------
+
+
+def test_many_calls_at_once(options):
+    async def main():
+        async with dragoman.AsyncDragoman() as client:
+
+            async def call(number):
+                stream = await client.responses.create(
+                    **options, input=f"{number}: tell me a story", stream=True
+                )
+                return await stream.get_final_response()
+
+            return await asyncio.gather(*map(call, range(50)))
+
+    responses = asyncio.run(main())
+    assert len({response.output_text for response in responses}) == 1
+    assert len({response.id for response in responses}) == 50

@@ -30,6 +30,7 @@ __all__ = [
     "Support",
     "Unsupported",
     "apply_policy",
+    "as_markdown",
     "full_table",
     "policies",
     "policy_for",
@@ -133,6 +134,20 @@ def full_table(table: Mapping[str, Policy], *, native: bool) -> dict[str, Policy
     names = [*PARAMETERS, *sorted(set(table) - set(PARAMETERS))]
     nested = {name.partition(".")[0] for name in table if "." in name}
     return {name: policy_for(name, table, native=native or name in nested) for name in names}
+
+
+def as_markdown(table: Mapping[str, Policy]) -> str:
+    """Return what a provider's table says beyond what dragoman does everywhere, for its README."""
+    own = {name: policy for name, policy in table.items() if _EVERYWHERE.get(name) != policy}
+    native = ", ".join(f"`{name}`" for name, policy in own.items() if policy.support == "native")
+    lines = [f"Native: {native}.", ""] if native else []
+    lines += ["| parameter | support | note |", "|--|--|--|"]
+    lines += [
+        f"| `{name}` | {policy.support} | {policy.note} |"
+        for name, policy in own.items()
+        if policy.support != "native"
+    ]
+    return "\n".join(lines)
 
 
 class _Use(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dragoman_cli.exits import OK
-from dragoman_cli.terminal import as_json, markdown_table, say, table
+from dragoman_cli.terminal import as_json, say, table
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -26,7 +26,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("provider", metavar="PROVIDER", help="such as anthropic; a model's name does too")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print an object by parameter")
-    form.add_argument("--markdown", action="store_true", help="print a table in Markdown")
+    form.add_argument("--markdown", action="store_true", help="print a README's table: the provider's own")
 
 
 def run(arguments: Namespace) -> int:
@@ -36,7 +36,7 @@ def run(arguments: Namespace) -> int:
         UnknownProviderError: nothing installed serves this prefix.
         PluginError: its plugin is broken.
     """
-    from dragoman.parameters import full_table  # noqa: PLC0415 - not for --help
+    from dragoman.parameters import as_markdown, full_table  # noqa: PLC0415 - not for --help
     from dragoman.providers import load_provider  # noqa: PLC0415
 
     provider = load_provider(arguments.provider.partition("/")[0])
@@ -44,6 +44,8 @@ def run(arguments: Namespace) -> int:
     if arguments.json:
         say(as_json({name: policy._asdict() for name, policy in policies.items()}, indent=2))
         return OK
-    rows = [(name, policy.support, policy.note) for name, policy in policies.items()]
-    say(markdown_table(_HEADINGS, rows) if arguments.markdown else table(_HEADINGS, rows))
+    if arguments.markdown:
+        say(as_markdown(provider.info.parameters))
+        return OK
+    say(table(_HEADINGS, [(name, policy.support, policy.note) for name, policy in policies.items()]))
     return OK

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["Flow", "abandon_broken_streams", "as_json", "markdown_table", "note", "remark", "say", "table"]
+__all__ = ["Flow", "abandon_broken_streams", "as_json", "note", "remark", "say", "table"]
 
 
 def say(text: str) -> None:
@@ -74,12 +74,6 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     )
-
-
-def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return the same as a table in Markdown."""
-    lines = [headings, ["--"] * len(headings), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
 
 
 def abandon_broken_streams() -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from dragoman.decoding import Decoder, StreamDecodeError, RawEvent
+
+from dragoman.decoding import Decoder, RawEvent, StreamDecodeError
 from dragoman.decoding.aws import AWSEventStreamDecoder
 from dragoman.decoding.sse import SSEDecoder
 

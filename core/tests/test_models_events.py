@@ -7,6 +7,9 @@ from pathlib import Path
 
 import openai.types.responses as official
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from dragoman import models
 from dragoman.models import (
     Response,
@@ -21,8 +24,6 @@ from dragoman.models import (
     parse_response,
 )
 from dragoman.models.parts import WireModel
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 RECORDINGS = Path(
     os.environ.get("DRAGOMAN_RECORDINGS") or Path(__file__).parents[2].parent / "shared" / "recordings"

@@ -9,13 +9,14 @@ from pathlib import Path
 import openai.types.responses as official
 import pydantic
 import pytest
-from dragoman.errors import BadRequestError
-from dragoman.models import Request, parse_response, validate_request
-from dragoman.types import CallParameters
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from openai.types.responses import parsed_response
 from openai.types.responses.response_create_params import ResponseCreateParamsBase
+
+from dragoman.errors import BadRequestError
+from dragoman.models import Request, parse_response, validate_request
+from dragoman.types import CallParameters
 
 RECORDINGS = Path(
     os.environ.get("DRAGOMAN_RECORDINGS") or Path(__file__).parents[2].parent / "shared" / "recordings"

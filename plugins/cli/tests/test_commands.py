@@ -85,7 +85,8 @@ def test_params_in_three_forms(run: Run) -> None:
     heading, *lines = run("params", "echo").out.splitlines()
     assert heading.split() == ["parameter", "support", "note"]
     assert len(lines) == len(expected)
-    assert "| `temperature` | warned | nothing is drawn at random |" in run("params", "echo", "--markdown").out
+    markdown = run("params", "echo", "--markdown").out
+    assert "| `temperature` | warned | nothing is drawn at random |" in markdown
 
 
 def test_models(run: Run) -> None:

@@ -52,7 +52,8 @@ def test_what_is_no_seal_is_nobodys(value):
 
 
 def read(item, provider="toy", *, native=False):
-    kept, warnings = readable_history([MESSAGE, item], provider, native=native)
+    kept, places, warnings = readable_history([MESSAGE, item], provider, native=native)
+    assert places == [0, 1][: len(kept)]
     assert len(kept) + len(warnings) == 2
     assert all(warning["param"] == "input[1]" and item["type"] in warning["message"] for warning in warnings)
     return kept[1] if len(kept) == 2 else None

@@ -124,6 +124,20 @@ def test_every_warning_stands_in_the_response(toy):
     assert [warning["param"] for warning in warnings] == ["store", "input[0]", None]
 
 
+def test_an_error_names_the_callers_own_place_though_items_before_it_were_left_out(toy):
+    class Refuses(type(toy())):
+        @hookimpl
+        def translate_request(self, request):
+            raise BadRequestError("input[1].content[0] is no text", param="input[1].content[0]")
+
+    foreign = {"type": "reasoning", "summary": [], "encrypted_content": "gAAAA"}
+    request = {"input": [{"role": "user", "content": "hi"}, foreign, {"role": "user", "content": "ho"}]}
+    with pytest.raises(BadRequestError) as refusal:
+        a_session(toy, plugin=Refuses(), request=request).prepare()
+    assert refusal.value.param == "input[2].content[0]"
+    assert refusal.value.message == "input[2].content[0] is no text"
+
+
 # ---- answers -------------------------------------------------------------------------------------------
 
 
@@ -241,6 +255,7 @@ def test_a_defect_of_a_plugin_names_the_plugin_and_the_hook(toy, hook):
     with pytest.raises(MalformedResponseError) as problem:
         attempt()
     assert hook in str(problem.value)
+    assert not problem.value.retryable
     assert "Broken" in str(problem.value)
     assert "KeyError" in str(problem.value)
     assert SECRET not in str(problem.value)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dragoman.output import Output, new_id
+from dragoman.brackets import new_id
+from dragoman.output import Output
 from dragoman.snapshots import initial_response
 from dragoman.tools import ArgumentsUnwrapper, ToolNames, rewrite_tools
 

@@ -6,7 +6,7 @@ that only their author can read: they are left out for anybody else, with a warn
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dragoman.errors import UnsupportedParameterError
 from dragoman.sealing import is_sealed, sealed_by
@@ -14,7 +14,7 @@ from dragoman.sealing import is_sealed, sealed_by
 if TYPE_CHECKING:
     from dragoman.types import Item
 
-__all__ = ["readable_history"]
+__all__ = ["History", "readable_history"]
 
 _UNIVERSAL = frozenset(
     {
@@ -29,10 +29,18 @@ _UNIVERSAL = frozenset(
 _SEAL = "encrypted_content"
 
 
-def readable_history(
-    items: list[Item], provider: str, *, native: bool
-) -> tuple[list[Item], list[dict[str, Any]]]:
-    """Return the items that `provider` can read, and a warning for each that is left out.
+class History(NamedTuple):
+    """What of a conversation a provider can read."""
+
+    items: list[Item]
+    places: list[int]
+    """Where each of the items stood in the caller's input, so that an error can name that place."""
+    warnings: list[dict[str, Any]]
+    """One for each item that was left out."""
+
+
+def readable_history(items: list[Item], provider: str, *, native: bool) -> History:
+    """Return the items that `provider` can read.
 
     Args:
         items: input items (in whatever form; items without `type` are messages).
@@ -43,18 +51,16 @@ def readable_history(
         UnsupportedParameterError: a compaction item of another provider: it stands for the conversation so
             far, so the answer would not know its history.
     """
-    kept: list[Item] = []
-    warnings: list[dict[str, Any]] = []
+    history = History([], [], [])
     for index, item in enumerate(items):
         type_ = item.get("type", "message")
         seal = item.get(_SEAL)
         author = sealed_by(seal)
-        if author == provider:
-            kept.append(item)
-        elif type_ in _UNIVERSAL:
-            kept.append(_unsealed(item) if native else item)
-        elif author is None and (native or _is_own(type_, seal, provider)):
-            kept.append(item)
+        universal = type_ in _UNIVERSAL
+        own = author == provider or (author is None and (native or _is_own(type_, seal, provider)))
+        if universal or own:
+            history.items.append(_unsealed(item) if universal and native else item)
+            history.places.append(index)
         elif type_ == "compaction":
             raise UnsupportedParameterError(
                 f"input[{index}] is a compaction made by {author or 'another provider'}, which {provider} "
@@ -64,14 +70,10 @@ def readable_history(
                 provider=provider,
             )
         else:
-            warnings.append(
-                {
-                    "message": f"{provider} cannot read this {type_} item of {author or 'another provider'}; "
-                    "it was left out",
-                    "param": f"input[{index}]",
-                }
-            )
-    return kept, warnings
+            who = author or "another provider"
+            message = f"{provider} cannot read this {type_} item of {who}; it was left out"
+            history.warnings.append({"message": message, "param": f"input[{index}]"})
+    return history
 
 
 def _is_own(type_: str, seal: object, provider: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from dragoman.output import new_id
+from dragoman.brackets import new_id
 from dragoman.relayed import (
     CALLS,
     FIELDS,

@@ -20,12 +20,13 @@ from urllib.parse import urlencode
 
 from pydantic_core import from_json, to_json
 
+from dragoman.brackets import new_id
 from dragoman.canonical import canonical_input
 from dragoman.decoding import StreamDecodeError, decoder_for
 from dragoman.errors import APIError, BadRequestError, DragomanError, MalformedResponseError, ProviderError
 from dragoman.history import readable_history
 from dragoman.hookspecs import HTTPRequest, StreamEvent
-from dragoman.output import Output, new_id
+from dragoman.output import Output
 from dragoman.parameters import apply_policy, policy_for
 from dragoman.refusals import generic_refusal, refusal_error
 from dragoman.relay import Relay
@@ -101,6 +102,7 @@ class Session:
         self._answer: Output | Relay | None = None
         self._names = ToolNames()
         self._warnings: list[dict[str, Any]] = []
+        self._places: list[int] = []  # where the input's items stood before some were left out
         self._decoder: Decoder | None = None
         self._body: list[bytes] = []
         self._status = 0
@@ -131,9 +133,7 @@ class Session:
                 {**request, "stream": self.streamed},
                 lambda feature: policy_for(feature, table, native=False).support == "native",
             )
-        http = self._call("translate_request", provider.translate_request, request, self.target)
-        self._warnings.extend(dict(warning) for warning in http.warnings)
-        http = self._with_extras(http)
+        http = self._with_extras(self._translated(request))
         self._redact.add_headers(http.headers)
         return http
 
@@ -173,9 +173,37 @@ class Session:
         if value is None or (native and isinstance(value, str)):
             return request if native else {**request, "input": []}
         items = list(value) if native else canonical_input(value)
-        items, warnings = readable_history(items, self.provider.name, native=native)
-        self._warnings.extend(warnings)
-        return {**request, "input": items}
+        history = readable_history(items, self.provider.name, native=native)
+        self._warnings.extend(history.warnings)
+        self._places = history.places
+        return {**request, "input": history.items}
+
+    def _translated(self, request: dict[str, Any]) -> HTTPRequest:
+        """Return the upstream's request; errors and warnings name places of the caller's own input.
+
+        The translator counts only the items that it was given, without those that were left out.
+        """
+        try:
+            http: HTTPRequest = self._call(
+                "translate_request", self.provider.translate_request, request, self.target
+            )
+        except BadRequestError as error:
+            place = self._callers_place(error.param)
+            if error.param and place and place != error.param:
+                error.message = error.message.replace(error.param, place)
+                error.args = (error.message,)
+                error.param = place
+            raise
+        self._warnings.extend(
+            {**warning, "param": self._callers_place(warning.get("param"))} for warning in http.warnings
+        )
+        return http
+
+    def _callers_place(self, param: str | None) -> str | None:
+        head, bracket, rest = (param or "").removeprefix("input[").partition("]")
+        if not bracket or not head.isdecimal() or int(head) >= len(self._places):
+            return param
+        return f"input[{self._places[int(head)]}]{rest}"
 
     def _with_extras(self, http: HTTPRequest) -> HTTPRequest:
         url, body, headers = http.url, http.body, dict(http.headers)
@@ -408,7 +436,9 @@ class Session:
         except DragomanError:
             raise
         except Exception as problem:
-            raise self._unreadable(self._fault(hook, problem)) from problem
+            fault = self._unreadable(self._fault(hook, problem))
+            fault.retryable = False  # the same request would meet the same defect
+            raise fault from problem
 
     def _fault(self, hook: str, problem: Exception) -> str:
         return (

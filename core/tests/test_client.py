@@ -283,6 +283,17 @@ def test_what_a_client_was_made_with_holds_unless_a_call_says_otherwise(api, toy
     assert json.loads(request.content) == {"model": "m", "b": 2}
 
 
+def test_one_call_may_bring_its_own_http_client(api, toy):
+    toy()
+    upstream, other = Upstream(ok(toy)), Upstream(ok(toy))
+    client = api.client(http_client=api.http(upstream))
+    response = api.create(client, model="toy/m", input="hi", http_client=api.http(other), extra_headers=None)
+    assert (response.output_text, len(upstream.requests), len(other.requests)) == ("Once upon a time", 0, 1)
+    with pytest.raises(BadRequestError) as refusal:
+        api.create(api.client(), model="toy/m", input="hi", http_client="a proxy")
+    assert refusal.value.param == "http_client"
+
+
 def test_no_client_shows_its_keys(api):
     client = api.client(api_key="sk-do-not-show", providers={"toy": {"api_key": "sk-nor-this"}})
     assert "sk-" not in repr(client) + repr(vars(client)) + repr(client._defaults)

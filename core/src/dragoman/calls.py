@@ -21,6 +21,7 @@ from dragoman.types import CallParameters
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import httpx
     from pydantic import BaseModel
 
     from dragoman.hookspecs import Target
@@ -43,13 +44,15 @@ class CallOptions(CallParameters, total=False):
     settings: Mapping[str, Any] | None
     """Settings of the provider, by name: the same as passing them as keywords."""
     timeout: Timeout | float | None
-    """Seconds for the whole call, or a ``Timeout`` with separate limits."""
+    """Seconds for the whole call (for each attempt, where it is retried), or a ``Timeout``."""
     num_retries: int | None
     """How often a failure that may pass is tried again, before anything was received. Default 0."""
     extra_headers: Mapping[str, str] | None
     extra_query: Mapping[str, Any] | None
     extra_body: Mapping[str, Any] | None
     """Fields for the provider's own request body, sent as they are, whatever the parameter policy says."""
+    http_client: httpx.Client | httpx.AsyncClient | None
+    """Sends this call, in place of the client's own connections; stays open."""
     text_format: type[BaseModel] | None
     """A pydantic model that the answer must have: ``response.output_parsed`` is one."""
     unsupported: Unsupported | None
@@ -94,6 +97,7 @@ class Call:
     unsupported: Unsupported | None
     allowed: tuple[str, ...]
     text_format: type[BaseModel] | None
+    http_client: Any
 
     def session(self) -> Session:
         """Return a fresh attempt."""
@@ -148,7 +152,7 @@ def prepare_call(defaults: Defaults, arguments: Mapping[str, Any]) -> Call:
         target=provider.target(model, settings),
         request=request,
         extras=Extras(
-            {**defaults.options.get("extra_headers", {}), **arguments.get("extra_headers", {})},
+            {**(defaults.options.get("extra_headers") or {}), **(arguments.get("extra_headers") or {})},
             options.get("extra_query"),
             options.get("extra_body"),
         ),
@@ -157,6 +161,7 @@ def prepare_call(defaults: Defaults, arguments: Mapping[str, Any]) -> Call:
         unsupported=_unsupported(options),
         allowed=allowed,
         text_format=text_format,
+        http_client=options.get("http_client"),
     )
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from dragoman.calls import Call
     from dragoman.models import Response
     from dragoman.parameters import Policy, Unsupported
     from dragoman.timeouts import Timeout
@@ -153,18 +154,24 @@ class Responses:
         Raises:
             APIError: the request is wrong, was refused, or failed; see ``dragoman.errors``.
         """
-        call = prepare_call(self._defaults, options)
-        stream = ResponseStream(call, self._transport).open()
+        call, stream = self._prepared(options)
+        stream.open()
         return stream if call.request.get("stream") else stream.get_final_response()
 
     def stream(self, **options: Unpack[CallOptions]) -> ResponseStream:
         """Ask a model and read its events: ``with client.responses.stream(...) as stream``."""
-        return ResponseStream(prepare_call(self._defaults, {**options, "stream": True}), self._transport)
+        _, stream = self._prepared({**options, "stream": True})
+        return stream
 
     def parse(self, **options: Unpack[CallOptions]) -> Response:
         """Ask for an answer of a form: `text_format` is a pydantic model, `output_parsed` an instance."""
-        call = prepare_call(self._defaults, {**options, "stream": None})
-        return ResponseStream(call, self._transport).get_final_response()
+        _, stream = self._prepared({**options, "stream": None})
+        return stream.get_final_response()
+
+    def _prepared(self, options: Mapping[str, Any]) -> tuple[Call, ResponseStream]:
+        call = prepare_call(self._defaults, options)
+        transport = self._transport if call.http_client is None else Transport(call.http_client)
+        return call, ResponseStream(call, transport)
 
 
 class AsyncResponses:
@@ -188,18 +195,24 @@ class AsyncResponses:
     ) -> Response | AsyncResponseStream: ...
     async def create(self, **options: Any) -> Response | AsyncResponseStream:
         """Ask a model (see ``Responses.create``)."""
-        call = prepare_call(self._defaults, options)
-        stream = await AsyncResponseStream(call, self._transport).open()
+        call, stream = self._prepared(options)
+        await stream.open()
         return stream if call.request.get("stream") else await stream.get_final_response()
 
     def stream(self, **options: Unpack[CallOptions]) -> AsyncResponseStream:
         """Ask a model and read its events: ``async with client.responses.stream(...) as stream``."""
-        return AsyncResponseStream(prepare_call(self._defaults, {**options, "stream": True}), self._transport)
+        _, stream = self._prepared({**options, "stream": True})
+        return stream
 
     async def parse(self, **options: Unpack[CallOptions]) -> Response:
         """Ask for an answer of a form (see ``Responses.parse``)."""
-        call = prepare_call(self._defaults, {**options, "stream": None})
-        return await AsyncResponseStream(call, self._transport).get_final_response()
+        _, stream = self._prepared({**options, "stream": None})
+        return await stream.get_final_response()
+
+    def _prepared(self, options: Mapping[str, Any]) -> tuple[Call, AsyncResponseStream]:
+        call = prepare_call(self._defaults, options)
+        transport = self._transport if call.http_client is None else AsyncTransport(call.http_client)
+        return call, AsyncResponseStream(call, transport)
 
 
 @overload

@@ -39,7 +39,7 @@ class Transport:
     """Sends over ``httpx.Client``: its own, made at the first call, or the caller's."""
 
     def __init__(self, client: httpx.Client | None = None) -> None:
-        self._given = client
+        self._given: httpx.Client | None = _checked(client, httpx.Client)
         self._own: httpx.Client | None = None
         self._lock = threading.Lock()
 
@@ -112,7 +112,7 @@ class AsyncTransport:
     """Sends over ``httpx.AsyncClient``: one of its own for each event loop, or the caller's."""
 
     def __init__(self, client: httpx.AsyncClient | None = None) -> None:
-        self._given = client
+        self._given: httpx.AsyncClient | None = _checked(client, httpx.AsyncClient)
         # Connections belong to the loop that opened them, so every loop has a client of its own.
         self._own: dict[asyncio.AbstractEventLoop, tuple[httpx.AsyncClient, AsyncGenerator[None]]] = {}
 
@@ -196,6 +196,15 @@ class _Answer(NamedTuple):
     status: int
     headers: Mapping[str, str]
     chunks: Any
+
+
+def _checked(client: Any, kind: type[Any]) -> Any:
+    if client is not None and not isinstance(client, kind):
+        raise BadRequestError(
+            f"http_client must be an httpx.{kind.__name__} here, not {type(client).__name__}",
+            param="http_client",
+        )
+    return client
 
 
 # ---- requests ---------------------------------------------------------------------------------------

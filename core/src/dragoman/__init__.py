@@ -47,40 +47,21 @@ if TYPE_CHECKING:
     from dragoman.streaming import AsyncResponseStream, ResponseStream
     from dragoman.timeouts import Timeout
 
+# Where each public name lives; what is not here is one of the errors.
 _ROOMS = {
-    "client": ("AsyncDragoman", "Dragoman", "aresponses", "responses", "supported_params"),
-    "errors": (
-        "APIConnectionError",
-        "APIError",
-        "APIStatusError",
-        "APITimeoutError",
-        "AuthenticationError",
-        "BadRequestError",
-        "ConflictError",
-        "ContentPolicyViolationError",
-        "ContextWindowExceededError",
-        "DragomanError",
-        "InternalServerError",
-        "MalformedResponseError",
-        "NotFoundError",
-        "PermissionDeniedError",
-        "PluginError",
-        "ProviderError",
-        "RateLimitError",
-        "RequestTooLargeError",
-        "ServiceUnavailableError",
-        "StreamInterruptedError",
-        "UnknownProviderError",
-        "UnprocessableEntityError",
-        "UnsupportedParameterError",
-    ),
-    "hookspecs": ("hookimpl",),
-    "models": ("Response", "ResponseStreamEvent"),
-    "providers": ("register_provider",),
-    "streaming": ("AsyncResponseStream", "ResponseStream"),
-    "timeouts": ("Timeout",),
+    "AsyncDragoman": "client",
+    "AsyncResponseStream": "streaming",
+    "Dragoman": "client",
+    "Response": "models",
+    "ResponseStream": "streaming",
+    "ResponseStreamEvent": "models",
+    "Timeout": "timeouts",
+    "aresponses": "client",
+    "hookimpl": "hookspecs",
+    "register_provider": "providers",
+    "responses": "client",
+    "supported_params": "client",
 }
-_HOMES = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [
     "APIConnectionError",
@@ -123,10 +104,9 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Load a public name at its first use."""
-    room = _HOMES.get(name)
-    if room is None:
+    if name not in __all__:
         raise AttributeError(f"module 'dragoman' has no attribute {name!r}")
-    value = getattr(import_module(f"dragoman.{room}"), name)
+    value = getattr(import_module(f"dragoman.{_ROOMS.get(name, 'errors')}"), name)
     globals()[name] = value
     return value
 

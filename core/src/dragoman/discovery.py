@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dragoman.errors import PluginError
 
 if TYPE_CHECKING:
     from importlib_metadata import EntryPoint, EntryPoints
 
-__all__ = ["COMMANDS", "PLUGINS", "PROVIDERS", "Listing", "find", "listings", "names"]
+__all__ = ["COMMANDS", "PLUGINS", "PROVIDERS", "Listing", "listings", "load", "names"]
 
 PROVIDERS = "dragoman.providers"
 """Entry-point group of providers: the name is the model prefix."""
@@ -28,6 +28,11 @@ class Listing(NamedTuple):
     version: str
     value: str
     """``module`` or ``module:attribute``."""
+
+    @property
+    def origin(self) -> str:
+        """Distribution and version, for messages."""
+        return f"{self.distribution} {self.version}"
 
 
 @cache
@@ -59,17 +64,35 @@ def _listing(entry_point: EntryPoint) -> Listing:
     return Listing(entry_point.name, name, version, entry_point.value)
 
 
-def find(group: str, name: str) -> tuple[EntryPoint, Listing] | None:
-    """Return the one entry point of that name, None where there is none.
+def load(group: str, name: str) -> tuple[Any, Listing] | None:
+    """Import what an entry point names; return it and who provides it, None where there is no such name.
 
     Raises:
-        PluginError: two distributions claim the name.
+        PluginError: two distributions claim the name, or importing it failed; the message names the
+            distribution and the command that mends it.
     """
     found = [entry_point for entry_point in _in_group(group) if entry_point.name == name]
-    if len(found) > 1:
-        claims = " and ".join(f"{claim.distribution} {claim.version}" for claim in map(_listing, found))
-        unwanted = _listing(found[-1]).distribution
+    if not found:
+        return None
+    claims = [_listing(entry_point) for entry_point in found]
+    if len(claims) > 1:
+        origins = " and ".join(claim.origin for claim in claims)
+        unwanted = " or ".join(claim.distribution for claim in claims)
         raise PluginError(
-            f"{name!r} is claimed by {claims}; uninstall one of them, for example: pip uninstall {unwanted}"
+            f"{name!r} is claimed by {origins}; remove the one that is not meant: pip uninstall {unwanted}"
         )
-    return (found[0], _listing(found[0])) if found else None
+    (entry_point,), (listing,) = found, claims
+    try:
+        return entry_point.load(), listing
+    except ModuleNotFoundError as problem:
+        root = (problem.name or "").partition(".")[0]
+        if root == listing.value.partition(":")[0].partition(".")[0]:
+            mend = f"its files are gone: pip install --force-reinstall {listing.distribution}"
+        else:
+            mend = f"it needs the module {root!r}, which is not installed: pip install {listing.distribution}"
+        raise PluginError(f"{listing.origin} cannot be loaded: {mend}") from problem
+    except Exception as problem:
+        raise PluginError(
+            f"{listing.origin} cannot be loaded: {type(problem).__name__}: {problem}. "
+            f"Try: pip install --upgrade {listing.distribution}"
+        ) from problem

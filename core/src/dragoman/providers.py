@@ -308,26 +308,11 @@ def register_provider(plugin: object) -> Provider:
 
 
 def _load(name: str) -> Provider:
-    found = discovery.find(discovery.PROVIDERS, name)
+    found = discovery.load(discovery.PROVIDERS, name)
     if found is None:
         raise _unknown(name)
-    entry_point, listing = found
-    origin = f"{listing.distribution} {listing.version}"
-    try:
-        plugin = entry_point.load()
-    except ModuleNotFoundError as problem:
-        root = (problem.name or "").partition(".")[0]
-        if root == listing.value.partition(":")[0].partition(".")[0]:
-            mend = f"its files are gone: pip install --force-reinstall {listing.distribution}"
-        else:
-            mend = f"it needs the module {root!r}, which is not installed: pip install {listing.distribution}"
-        raise PluginError(f"{origin} cannot be loaded: {mend}") from problem
-    except Exception as problem:
-        raise PluginError(
-            f"{origin} cannot be loaded: {type(problem).__name__}: {problem}. "
-            f"Try: pip install --upgrade {listing.distribution}"
-        ) from problem
-    return Provider(name, plugin, origin=origin)
+    plugin, listing = found
+    return Provider(name, plugin, origin=listing.origin)
 
 
 def _unknown(name: str) -> UnknownProviderError:

@@ -170,13 +170,13 @@ def test_a_broken_command_names_its_distribution(spawn: Run, install: Install) -
     also = install("acme-hello", "dragoman.commands", "hello = acme_hello", acme_hello="import nowhere")
     outcome = spawn("hello", "you", also=also)
     assert outcome.code == 6
-    assert outcome.err.startswith("error: acme-hello 1.2 cannot be loaded: ModuleNotFoundError")
+    assert outcome.err.startswith("error: acme-hello 1.2 cannot be loaded: it needs the module 'nowhere'")
 
 
 def test_a_command_that_is_not_installed_says_what_to_install(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dragoman.discovery.find", lambda group, name: None)  # even where it is installed
+    monkeypatch.setattr("dragoman.discovery.load", lambda group, name: None)  # even where it is installed
     outcome = run("serve")
     assert outcome.code == 2
     assert "pip install dragoman-server" in outcome.err

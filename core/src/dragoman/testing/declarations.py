@@ -86,14 +86,13 @@ class Declarations:
         name, origin = self.provider, ""
         plugin = self.plugin
         if plugin is None:
-            found = discovery.find(discovery.PROVIDERS, name)
+            found = discovery.load(discovery.PROVIDERS, name)
             if found is None:
                 pytest.fail(
                     f"no entry point {name!r} in the group {discovery.PROVIDERS}: is the package installed "
                     "(pip install -e .), and does the class declare `provider` or `plugin`?"
                 )
-            entry_point, listing = found
-            plugin, origin = entry_point.load(), f"{listing.distribution} {listing.version}"
+            plugin, origin = found[0], found[1].origin
         elif not name:
             name = plugin.provider_info().name
         provider = kind(name, plugin, origin=origin)

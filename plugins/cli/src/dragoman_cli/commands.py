@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Protocol, cast
 from dragoman import discovery
 from dragoman.errors import PluginError
 from dragoman_cli.exits import UsageError
-from dragoman_cli.loading import load_entry_point
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -61,7 +60,7 @@ def load_command(name: str) -> Command:
     """
     if name in BUILT_IN:
         return cast("Command", import_module(BUILT_IN[name]))
-    loaded = load_entry_point(discovery.COMMANDS, name)
+    loaded = discovery.load(discovery.COMMANDS, name)
     if loaded is None:
         raise UsageError(_unknown(name))
     command, provided = loaded

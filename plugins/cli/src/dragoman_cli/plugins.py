@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from dragoman import discovery
 from dragoman_cli.commands import BUILT_IN, load_command
 from dragoman_cli.exits import OK, PLUGIN
-from dragoman_cli.loading import load_entry_point
 from dragoman_cli.terminal import as_json, say, table
 
 if TYPE_CHECKING:
@@ -97,6 +96,6 @@ def _check_provider(name: str) -> None:
 
 _CHECKS: dict[str, Callable[[str], object]] = {
     "provider": _check_provider,
-    "plugin": lambda name: load_entry_point(discovery.PLUGINS, name),
+    "plugin": lambda name: discovery.load(discovery.PLUGINS, name),
     "command": load_command,
 }

@@ -86,8 +86,8 @@ class PackageChecks(Declarations):
         if len(claims) > 1:
             pytest.fail(f"{listing.name!r} is claimed more than once: {claims}")
         self.loaded()
-        found = discovery.find(discovery.PROVIDERS, listing.name)
-        if found is not None and self.plugin not in {None, found[0].load()}:
+        found = discovery.load(discovery.PROVIDERS, listing.name)
+        if found is not None and self.plugin not in {None, found[0]}:
             pytest.fail("the entry point leads to another plugin than that of this class")
 
     def test_the_provider_describes_itself(self) -> None:

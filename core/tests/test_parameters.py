@@ -32,7 +32,6 @@ REJECTED = [
     ("tool_choice", {"type": "allowed_tools", "mode": "required", "tools": []}, "tool_choice.mode"),
     ("tool_choice", {"type": "function", "name": "f"}, "tool_choice"),
     ("text", {"format": {"type": "json_schema"}}, "text.format"),
-    ("previous_response_id", "resp_1", "previous_response_id"),
     ("temprature", 1, "temprature"),
 ]
 NEUTRAL = [
@@ -71,11 +70,20 @@ def test_what_would_change_the_meaning_is_refused_by_name(name, value, param):
     with pytest.raises(UnsupportedParameterError) as refusal:
         applied({"model": "m", name: value})
     assert (refusal.value.param, refusal.value.status_code, refusal.value.provider) == (param, 400, "toy")
-    assert 'unsupported="warn"' in refusal.value.message
+    assert 'unsupported="warn"' in refusal.value.message or "Did you mean" in refusal.value.message
     _, warnings = applied({"model": "m", name: value}, unsupported="warn")
     assert param in [warning["param"] for warning in warnings]
     request = {"model": "m", name: value}
     assert applied(request, allowed=[name]) == (request, [])
+
+
+@pytest.mark.parametrize("name", ["previous_response_id", "conversation", "prompt"])
+@pytest.mark.parametrize("unsupported", [None, "warn", "error"])
+def test_what_the_answer_rests_on_is_never_left_out(name, unsupported):
+    with pytest.raises(UnsupportedParameterError) as refusal:
+        applied({"model": "m", name: "id_1"}, unsupported=unsupported)
+    assert refusal.value.param == name
+    assert "unsupported=" not in refusal.value.message
 
 
 @given(

@@ -134,6 +134,8 @@ class APIError(DragomanError):
     def __str__(self) -> str:
         """Return ``provider/model: status code: message (param, request id)``, as far as known."""
         target = "/".join(part for part in (self.provider, self.model) if part)
+        if self.provider and self.message.startswith(f"{self.provider} "):
+            target = ""  # said already
         details = [
             f"{name}: {value}"
             for name, value in (("param", self.param), ("code", self.code), ("request id", self.request_id))

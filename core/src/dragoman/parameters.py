@@ -17,6 +17,7 @@ The table is enforced here and nowhere else: a translator never sees what its ta
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from dragoman.errors import UnsupportedParameterError
@@ -97,6 +98,8 @@ _NEUTRAL: Mapping[str, Any] = {
     "stream_options": {"include_obfuscation": False},
     "tool_choice": "auto",
 }
+# What the answer rests on: without it, it would be an answer to something else.
+_ESSENTIAL = frozenset({"previous_response_id", "conversation", "prompt"})
 _NESTED = frozenset({"reasoning", "text"})
 
 
@@ -210,8 +213,8 @@ def apply_policy(
         table: the provider's policy.
         provider: its name, for messages.
         native: whether the unknown passes through (native wire) or is rejected.
-        unsupported: "warn" leaves out what would be rejected, "error" rejects what would be left out;
-            None follows the table.
+        unsupported: "warn" leaves out what would be rejected (but nothing that the answer rests on, such
+            as its history), "error" rejects what would be left out; None follows the table.
         allowed: names that pass whatever the table says.
 
     Raises:
@@ -224,9 +227,10 @@ def apply_policy(
         if policy.support not in {"warned", "rejected"} or use.feature in allowed or use.path[0] in allowed:
             continue
         message = f"{provider} does not support {_name(use)}" + (f": {policy.note}" if policy.note else "")
-        if unsupported != "warn" and (policy.support == "rejected" or unsupported == "error"):
+        essential = use.feature in _ESSENTIAL
+        if essential or (unsupported != "warn" and (policy.support == "rejected" or unsupported == "error")):
             raise UnsupportedParameterError(
-                f'{message}. Leave it out, or pass unsupported="warn" to have it left out for you.',
+                f"{message}. {_advice(use.feature, essential=essential)}",
                 param=use.param,
                 code="unsupported_parameter",
                 type="invalid_request_error",
@@ -235,6 +239,16 @@ def apply_policy(
         dropped.append(use)
         warnings.append({"message": f"{message}; it was left out", "param": use.param})
     return (_without(request, dropped), warnings) if dropped else (request, warnings)
+
+
+def _advice(feature: str, *, essential: bool) -> str:
+    """Return what to do about a refusal."""
+    unknown = "." not in feature and feature not in PARAMETERS
+    if unknown and (close := difflib.get_close_matches(feature, PARAMETERS, n=1)):
+        return f"Did you mean {close[0]!r}?"
+    if essential:
+        return "It cannot be left out: the answer would not know what it refers to."
+    return 'Leave it out, or pass unsupported="warn" to have it left out for you.'
 
 
 def _name(use: _Use) -> str:

@@ -51,7 +51,7 @@ def test_text_comes_on_stdout_and_nothing_on_stderr(
     [
         (["a b c", "--max-tokens", "2"], "a b\n", "warning: the answer is incomplete: max_output_tokens\n"),
         (["x", "-o", "temperature=0.5"], "x\n", "does not support 'temperature'"),
-        (["x", "-o", "conversation=c", "--unsupported", "warn"], "x\n", "warning: echo does not support"),
+        (["x", "-o", "background=true", "--unsupported", "warn"], "x\n", "warning: echo does not support"),
         (
             [script({"text": "a"}, {"call": "f", "arguments": '{"q":  "b  c"}'})],
             "a\n",

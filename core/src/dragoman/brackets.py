@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dragoman.tools import ArgumentsUnwrapper
     from dragoman.types import Event, Item
 
-__all__ = ["MAX_ID", "Brackets", "OpenItem", "Part", "new_id"]
+__all__ = ["CUT_STATUS", "MAX_ID", "Brackets", "OpenItem", "Part", "new_id"]
 
 
 class _PartKind(NamedTuple):
@@ -78,8 +78,12 @@ _ANNOUNCED = frozenset(
     }
 )
 _REPORTS_FAILURE = frozenset({"mcp_call", "mcp_list_tools"})
-# What a cut item is called where the standard's "incomplete" is none of the type's states at OpenAI.
-_CUT_STATUS = {"web_search_call": "failed", "image_generation_call": "failed"}
+CUT_STATUS = {
+    "apply_patch_call": "in_progress",
+    "image_generation_call": "failed",
+    "web_search_call": "failed",
+}
+"""What a cut item is called where the standard's "incomplete" is none of the type's states at OpenAI."""
 MAX_ID = 64
 """The longest id that every client and provider takes."""
 
@@ -355,7 +359,7 @@ class Brackets:
             self._close_field(open_item, whole=status == "completed")
         item["status"] = status
         if status == "incomplete":
-            item["status"] = _CUT_STATUS.get(type_, status)
+            item["status"] = CUT_STATUS.get(type_, status)
         elif type_ in _ANNOUNCED:
             failed = status == "failed" and type_ in _REPORTS_FAILURE
             self._announce(open_item, "failed" if failed else "completed")

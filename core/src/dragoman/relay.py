@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dragoman.brackets import CUT_STATUS
 from dragoman.errors import ProviderError
 from dragoman.relay_items import ItemRelay, event, identical
 from dragoman.relayed import PART_STEMS, STEMS, EventsLostError
@@ -247,7 +248,8 @@ class Relay(ItemRelay):
             copy = copies.get(item.index)
             if not item.done:
                 last = item.index == len(self._items) - 1 and not unseen
-                self._close(item, copy, status="incomplete" if cut and last else "completed")
+                cut_off = CUT_STATUS.get(item.item["type"], "incomplete")
+                self._close(item, copy, status=cut_off if cut and last else "completed")
                 copy = None
             elif copy is not None and item.agrees(copy):
                 item.item = item.same_as(copy)

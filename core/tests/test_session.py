@@ -352,6 +352,8 @@ def test_the_upstream_says_whether_to_retry(toy, status, hint, retryable):
         ({"retry-after": "1.5"}, 1.5),
         ({"retry-after-ms": "250", "retry-after": "7"}, 0.25),
         ({"retry-after-ms": "soon", "retry-after": "7"}, 7),
+        ({"retry-after-ms": "0", "retry-after": "1"}, 1),
+        ({"retry-after-ms": "0"}, 0),
         ({"retry-after": formatdate(0, usegmt=True)}, 0),
         ({"retry-after": "-3"}, 0),
         ({"retry-after": "soon"}, None),

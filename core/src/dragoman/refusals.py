@@ -52,9 +52,13 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
         if value is None:
             continue
         try:
-            return max(0.0, float(value) * scale)
+            seconds = max(0.0, float(value) * scale)
         except ValueError:
             pass
+        else:
+            if seconds or name == "retry-after" or "retry-after" not in headers:
+                return seconds
+            continue  # rounded down to nothing, beside seconds that say more
         try:
             return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
         except (TypeError, ValueError):

@@ -77,6 +77,7 @@ ACME = {"kind": "stop", "stop": "done", "blocks": [{"kind": "text", "text": STOR
 WIRES: dict[str, Any] = {
     "/v1/messages": (MESSAGE, MESSAGE_EVENTS),
     "/v1/responses": (RESPONSE, RESPONSE_EVENTS),
+    "/openai/v1/responses": (RESPONSE, RESPONSE_EVENTS),
     "/v1/generate": (ACME, []),
 }
 
@@ -115,6 +116,8 @@ def environment():
         "ANTHROPIC_API_BASE": address,
         "ACME_API_KEY": "acme-test",
         "ACME_API_BASE": address,
+        "AZURE_API_KEY": "azure-test",
+        "AZURE_API_BASE": address,
         "OPENAI_API_KEY": "sk-test",
         "OPENAI_BASE_URL": f"{address}/v1",
         "NO_PROXY": "127.0.0.1",

@@ -3,6 +3,7 @@
 1. Every recorded answer comes out as it was, every refusal as the right error in the upstream's words.
 2. Every recorded stream is a legal sequence, the same however its bytes are cut, and ends in the upstream's
    own final response; cut for good it fails, and keeps what had come.
+3. Every recorded request goes out as it was, and a conversation goes on with what the upstream had said.
 
 What the upstream said is the upstream's: events that deviate from OpenAI's types because they came so are
 counted, not held against the relay. What dragoman writes itself has to be right.
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from tests.judging import Judge, first_difference, pieces, single_bytes
-from tests.recordings import REAL, Recording, recordings
+from tests.recordings import REAL, Recording, conversations, recordings
 from tests.standard import official_types, standard
 
 from dragoman.decoding.sse import SSEDecoder
@@ -40,7 +41,8 @@ class Native(NamedTuple):
 
     judge: Judge
     apis: tuple[str, ...]
-    refusals: str
+    refusals: tuple[str, ...]
+    """The APIs behind the same gateway, whose refusals are of the same form."""
     other: tuple[str, ...] = ()
     """Answers that are not responses: compactions, token counts."""
     contradictions: dict[str, str] = {}
@@ -55,14 +57,21 @@ NATIVES = [
     Native(
         Judge("openai", "gpt-5", {"api_key": "sk-test"}),
         ("openai.responses", "openai.responses.get"),
-        "openai.responses",
+        ("openai.responses",),
         ("openai.responses.compact", "openai.responses.input_tokens"),
         {
             "openai.responses/ai__openai_responses_openai-shell-container.1-chunks__0.json": "shortened by "
             "hand: output_text.done has text that no delta has, and its numbers were closed up, so that it "
             "looks complete; relayed as it is"
         },
-    )
+    ),
+    Native(
+        Judge(
+            "azure", "my-deployment", {"api_key": "key-123456", "api_base": "https://here.openai.azure.com"}
+        ),
+        ("azure.responses",),
+        ("azure.responses", "azure.chat", "azure_ai.chat"),
+    ),
 ]
 each_native = pytest.mark.parametrize("native", NATIVES, ids=lambda native: native.name)
 
@@ -130,7 +139,7 @@ def test_compactions_and_token_counts_come_out_as_they_were(
 @each_native
 def test_every_recorded_refusal_is_the_right_error(native: Native, tally: Callable[[str], Tally]) -> None:
     law = tally(f"{native.name} 1, every recorded refusal is the right error in the upstream's words")
-    for recording in recordings(native.refusals, fidelity=REAL):
+    for recording in (recording for api in native.refusals for recording in recordings(api, fidelity=REAL)):
         if recording.status < 400:
             continue
         with law.case(recording.name):
@@ -140,8 +149,11 @@ def test_every_recorded_refusal_is_the_right_error(native: Native, tally: Callab
             )
             with pytest.raises(expected) as caught:
                 native.judge.run([recording.wire], status=recording.status, headers=recording.headers)
-            assert type(caught.value) is expected
-            assert (caught.value.message, caught.value.param) == (said["message"], said.get("param"))
+            raised = caught.value
+            assert type(raised) is expected
+            assert (raised.message, raised.param) == (said["message"], said.get("param"))
+            assert raised.request_id == recording.headers.get("apim-request-id", raised.request_id)
+            assert raised.retry_after or "retry-after" not in recording.headers
     law.require()
 
 
@@ -220,6 +232,70 @@ def test_what_dragoman_writes_itself_is_of_both_oracles(
                     assert not open_responses.event_problems(event)
                     assert not official.event_problems(event)
     law.require()
+
+
+# ---- 3: replayed ----------------------------------------------------------------------------------------
+
+
+@each_native
+def test_every_recorded_request_goes_out_as_it_was(native: Native, tally: Callable[[str], Tally]) -> None:
+    law = tally(f"{native.name} 3, every recorded request goes out as it was")
+    for recording in recordings(native.apis[0], fidelity=REAL):
+        body = recording.request
+        if not isinstance(body, dict) or "input" not in body or recording.status >= 400:
+            continue
+        with law.case(recording.name):
+            sent = _sent(native, body)
+            said = {name: value for name, value in body.items() if value is not None}
+            expected = {**said, "model": sent["model"]}
+            assert sent == expected, first_difference(sent, expected)
+    law.require()
+
+
+@each_native
+def test_every_recorded_conversation_goes_on_as_it_did(native: Native, tally: Callable[[str], Tally]) -> None:
+    """What dragoman made of the recorded answer stands for it in the next request, byte for byte."""
+    law = tally(f"{native.name} 3, every recorded conversation goes on with what the upstream had said")
+    for turns in conversations(native.apis[0], fidelity=REAL).values():
+        for turn in turns.values():
+            if turn.reply_to not in turns or not isinstance((turn.request or {}).get("input"), list):
+                continue
+            said = _by_name(native.judge.response_to(turns[turn.reply_to])["output"])
+            replayed = _by_name(turn.request["input"])
+            if not replayed.keys() & said.keys():
+                law.notes["a turn that replays nothing by name"] += 1
+                continue
+            with law.case(turn.name):
+                sent = _by_name(_sent(native, turn.request)["input"])
+                for name, item in replayed.items():
+                    assert sent[name] == item
+                    if name in said:
+                        assert _carried(item) == _carried(said[name])
+    law.require(0.95)  # some clients replay what `added` said, not `done`
+
+
+def _carried(item: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what no client changes of an item, but for the spaces between arguments."""
+    if item.get("type") == "function_call":
+        return item["name"], json.loads(item["arguments"])
+    return (item.get("encrypted_content"),)
+
+
+def _sent(native: Native, body: dict[str, Any]) -> dict[str, Any]:
+    """Return what goes out for a body, without a `stream` that the judge says and the body does not."""
+    sent: dict[str, Any] = json.loads(native.judge.session(**body).prepare().body)
+    return {name: value for name, value in sent.items() if name != "stream" or name in body}
+
+
+def _by_name(items: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the items by what is surely the same when they come back: a call's `call_id`, else their id."""
+    named = {_name(item): item for item in items}
+    named.pop("", None)
+    return named
+
+
+def _name(item: dict[str, Any]) -> str:
+    return str(item.get("call_id" if item.get("type") == "function_call" else "id") or "")
 
 
 def _sse(events: list[Event]) -> bytes:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dragoman.models import validate_request
 from dragoman.providers import load_provider
 from dragoman.session import Session
+from dragoman.token_counts import TokenCount
 
 if TYPE_CHECKING:
     import random
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from tests.recordings import Recording
 
+    from dragoman.hookspecs import Target
     from dragoman.types import Event
 
 __all__ = ["Judge", "first_difference", "pieces", "single_bytes", "without_chance"]
@@ -48,8 +50,16 @@ class Judge:
         """Return a fresh attempt at a request, validated as at the edge."""
         provider = load_provider(self.provider)
         target = provider.target(model or self.model, self.settings)
-        given = {"model": f"{self.provider}/{target.model}", "input": "Hello.", **request}
-        return Session(provider, target, {**validate_request(given), "stream": stream})
+        return Session(provider, target, {**self._request(target, request), "stream": stream})
+
+    def counting(self, **request: Any) -> TokenCount:
+        """Return a fresh attempt at counting the tokens of a request."""
+        provider = load_provider(self.provider)
+        target = provider.target(self.model, self.settings)
+        return TokenCount(provider, target, self._request(target, request))
+
+    def _request(self, target: Target, given: Mapping[str, Any]) -> dict[str, Any]:
+        return validate_request({"model": f"{self.provider}/{target.model}", "input": "Hello.", **given})
 
     def run(
         self,

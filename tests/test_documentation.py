@@ -75,6 +75,7 @@ RESPONSE_EVENTS = [
 
 ACME = {"kind": "stop", "stop": "done", "blocks": [{"kind": "text", "text": STORY}]}
 WIRES: dict[str, Any] = {
+    "/v1/messages/count_tokens": ({"input_tokens": 8}, []),
     "/v1/messages": (MESSAGE, MESSAGE_EVENTS),
     "/v1/responses": (RESPONSE, RESPONSE_EVENTS),
     "/openai/v1/responses": (RESPONSE, RESPONSE_EVENTS),

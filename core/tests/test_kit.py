@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from dragoman import discovery, session
+from dragoman import attempt, discovery
 from dragoman.decoding.sse import SSEDecoder
 from dragoman.errors import BadRequestError, ContextWindowExceededError, ProviderError, RateLimitError
 from dragoman.hookspecs import Credentials, HTTPRequest, ProviderInfo, Setting, hookimpl
@@ -87,6 +87,14 @@ class Small:
         return "".join(part["text"] for part in parts)
 
     @hookimpl
+    def translate_token_count(self, request, target):
+        return self.http({"turns": [self.turn(item, "input") for item in request["input"]]}, target)
+
+    @hookimpl
+    def parse_token_count(self, payload):
+        return payload["tokens"]
+
+    @hookimpl
     def parse_response(self, payload, output):
         for block in payload.get("blocks", ()):
             self.write(block, output)
@@ -140,6 +148,7 @@ def exchange(*events, whole=None, stop="end", **expected):
 
 class SmallConformance(ProviderConformance):
     plugin = Small()
+    token_count = (b'{"tokens": 7}', 7)
     settings = {"api_key": "test-key-123456"}
     text = exchange(
         {"type": "text", "text": "Grü"},
@@ -217,6 +226,12 @@ def test_declared_credentials_take_the_place_of_the_chain():
     failed, skipped = failing(conformance(WithACredentialChain(), **declared))
     assert failed == {}
     assert "test_secrets_never_show" not in skipped
+
+
+def test_a_counter_without_a_declared_answer_is_heard():
+    failed, _ = failing(conformance(Small(), token_count=None))
+    assert list(failed) == ["test_tokens_are_counted"]
+    assert "token_count" in failed["test_tokens_are_counted"]
 
 
 def test_only_the_kit_needs_pytest():
@@ -404,7 +419,21 @@ class RemembersOtherAnswers(Small):
         super().stop(payload, output)
 
 
+class CountsTheSameForAll(Small):
+    @hookimpl
+    def translate_token_count(self, request, target):
+        return self.http({"turns": []}, target)
+
+
+class ReadsAnotherCount(Small):
+    @hookimpl
+    def parse_token_count(self, payload):
+        return len(payload)
+
+
 BROKEN = {
+    CountsTheSameForAll: "test_tokens_are_counted",
+    ReadsAnotherCount: "test_tokens_are_counted",
     KeyIsNoSecret: "test_settings_are_well_formed",
     NobodySaysWhereTheKeyIs: "test_missing_settings_are_named",
     KeyInTheAddress: "test_secrets_never_show",
@@ -448,7 +477,7 @@ def test_a_broken_provider_fails_where_it_is_broken(plugin, monkeypatch):
 
 
 def test_the_kit_hears_a_core_that_ignores_the_table(monkeypatch):
-    monkeypatch.setattr(session, "apply_policy", lambda request, table, **_: (request, []))
+    monkeypatch.setattr(attempt, "apply_policy", lambda request, table, **_: (request, []))
     failed, _ = failing(SmallConformance)
     assert {"test_rejected_parameters_are_refused", "test_warned_parameters_are_left_out"} <= failed.keys()
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dragoman.attempt import Extras
 from dragoman.errors import (
     APIConnectionError,
     APIStatusError,
@@ -25,7 +26,7 @@ from dragoman.hookspecs import HTTPRequest, ProviderInfo, hookimpl
 from dragoman.providers import Provider
 from dragoman.refusals import retry_after_seconds
 from dragoman.secrecy import Redactor
-from dragoman.session import Extras, Session
+from dragoman.session import Session
 from dragoman.testing.legality import check_events
 
 pytest_plugins = ["core.tests.toys"]

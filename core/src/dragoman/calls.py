@@ -7,15 +7,17 @@ model names (``api_key``, ``aws_region_name`` ...), or else a parameter of the R
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from dragoman.attempt import Attempt, Extras
 from dragoman.errors import BadRequestError, DragomanError
 from dragoman.models import validate_request
 from dragoman.providers import COMMON_SETTINGS, Provider, load_provider, split_model
 from dragoman.scripted import ScriptedProvider
-from dragoman.session import Extras, Session
+from dragoman.session import Session
 from dragoman.structured import json_schema_format
 from dragoman.timeouts import Timeout
+from dragoman.token_counts import TokenCount
 from dragoman.types import CallParameters
 
 if TYPE_CHECKING:
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from dragoman.parameters import Unsupported
 
 __all__ = ["Call", "CallOptions", "Defaults", "prepare_call"]
+
+
+_Attempt = TypeVar("_Attempt", bound=Attempt)
 
 
 class CallOptions(CallParameters, total=False):
@@ -101,7 +106,14 @@ class Call:
 
     def session(self) -> Session:
         """Return a fresh attempt."""
-        return Session(
+        return self._attempt(Session)
+
+    def token_count(self) -> TokenCount:
+        """Return a fresh attempt at counting the input's tokens."""
+        return self._attempt(TokenCount)
+
+    def _attempt(self, kind: type[_Attempt]) -> _Attempt:
+        return kind(
             self.provider,
             self.target,
             self.request,

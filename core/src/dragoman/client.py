@@ -6,6 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, Unpack, overload
 
 from dragoman.calls import CallOptions, Defaults, prepare_call
+from dragoman.models import InputTokenCount
 from dragoman.parameters import full_table
 from dragoman.providers import load_provider
 from dragoman.streaming import AsyncResponseStream, ResponseStream
@@ -138,6 +139,7 @@ class Responses:
     def __init__(self, defaults: Defaults, transport: Transport) -> None:
         self._defaults = defaults
         self._transport = transport
+        self.input_tokens = InputTokens(defaults, transport)
 
     @overload
     def create(self, *, stream: Literal[True], **options: Unpack[CallOptions]) -> ResponseStream: ...
@@ -174,12 +176,35 @@ class Responses:
         return call, ResponseStream(call, transport)
 
 
+class InputTokens:
+    """``client.responses.input_tokens``."""
+
+    def __init__(self, defaults: Defaults, transport: Transport) -> None:
+        self._defaults = defaults
+        self._transport = transport
+
+    def count(self, **options: Unpack[CallOptions]) -> InputTokenCount:
+        """Ask the provider's own counter how many tokens the input of a call would have; nothing is run.
+
+        Raises:
+            BadRequestError: the provider has no counter for the model, or cannot take the request.
+            APIError: it was refused, or failed; see ``dragoman.errors``.
+        """
+        call = prepare_call(self._defaults, options)
+        transport = self._transport if call.http_client is None else Transport(call.http_client)
+        counted = call.token_count()
+        for _ in transport.events(counted, call.timeout):
+            pass  # a count has no events
+        return InputTokenCount(input_tokens=counted.input_tokens)
+
+
 class AsyncResponses:
     """``client.responses`` of the async client."""
 
     def __init__(self, defaults: Defaults, transport: AsyncTransport) -> None:
         self._defaults = defaults
         self._transport = transport
+        self.input_tokens = AsyncInputTokens(defaults, transport)
 
     @overload
     async def create(
@@ -213,6 +238,23 @@ class AsyncResponses:
         call = prepare_call(self._defaults, options)
         transport = self._transport if call.http_client is None else AsyncTransport(call.http_client)
         return call, AsyncResponseStream(call, transport)
+
+
+class AsyncInputTokens:
+    """``client.responses.input_tokens`` of the async client."""
+
+    def __init__(self, defaults: Defaults, transport: AsyncTransport) -> None:
+        self._defaults = defaults
+        self._transport = transport
+
+    async def count(self, **options: Unpack[CallOptions]) -> InputTokenCount:
+        """Ask the provider's own counter (see ``InputTokens.count``)."""
+        call = prepare_call(self._defaults, options)
+        transport = self._transport if call.http_client is None else AsyncTransport(call.http_client)
+        counted = call.token_count()
+        async for _ in transport.events(counted, call.timeout):
+            pass  # a count has no events
+        return InputTokenCount(input_tokens=counted.input_tokens)
 
 
 @overload

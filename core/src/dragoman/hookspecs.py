@@ -239,6 +239,20 @@ class ProviderSpec:
         """
 
     @hookspec(firstresult=True)
+    def translate_token_count(self, request: dict[str, Any], target: Target) -> HTTPRequest | None:
+        """Optional: turn the same request into a question to the upstream's token counter.
+
+        None where there is no counter for this model. Arguments and errors as in ``translate_request``.
+        """
+
+    @hookspec(firstresult=True)
+    def parse_token_count(self, payload: Any, target: Target) -> int:  # type: ignore[empty-body]
+        """Return how many tokens the input has. Required with ``translate_token_count``.
+
+        `payload` is the parsed JSON of the counter's 2xx answer.
+        """
+
+    @hookspec(firstresult=True)
     def parse_error(
         self, status: int, headers: Mapping[str, str], body: bytes, target: Target
     ) -> ProviderError | None:

@@ -90,6 +90,15 @@ class Provider:
         """Write a whole answer to `output`."""
         self._manager.hook.parse_response(payload=payload, output=output, target=target)
 
+    def translate_token_count(self, request: dict[str, Any], target: Target) -> HTTPRequest | None:
+        """Return the question to the upstream's token counter; None where it has none."""
+        http = self._manager.hook.translate_token_count(request=request, target=target)
+        return cast("HTTPRequest | None", http)
+
+    def parse_token_count(self, payload: Any, target: Target) -> int:
+        """Return what the counter says."""
+        return cast("int", self._manager.hook.parse_token_count(payload=payload, target=target))
+
     def parse_error(
         self, status: int, headers: Mapping[str, str], body: bytes, target: Target
     ) -> ProviderError | None:
@@ -220,7 +229,9 @@ class Provider:
         return info
 
     def _check_required(self) -> None:
-        required = _REQUIRED if self.native else _REQUIRED + _REQUIRED_TRANSLATED
+        required: tuple[str, ...] = _REQUIRED if self.native else _REQUIRED + _REQUIRED_TRANSLATED
+        if self._has("translate_token_count"):
+            required += ("parse_token_count",)
         missing = [name for name in required if not self._has(name)]
         if missing:
             raise PluginError(

@@ -1,4 +1,4 @@
-"""The only room that talks to the network: a sync and an async driver for one sans-I/O session.
+"""The only room that talks to the network: a sync and an async driver for one sans-I/O attempt.
 
 Both drivers do the same steps; what differs is how they wait. Closing the generator, or cancelling the task
 that reads it, closes the upstream connection.
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
 
+    from dragoman.attempt import Attempt
     from dragoman.hookspecs import HTTPRequest, LocalAnswer
-    from dragoman.session import Session
     from dragoman.types import Event
 
 __all__ = ["AsyncTransport", "Transport"]
@@ -43,36 +43,36 @@ class Transport:
         self._own: httpx.Client | None = None
         self._lock = threading.Lock()
 
-    def events(self, session: Session, timeout: Timeout) -> Generator[Event]:
+    def events(self, attempt: Attempt, timeout: Timeout) -> Generator[Event]:
         """Carry out the attempt; yield its events as they come.
 
         Raises:
             APIError: the request was refused. A failure after the upstream had accepted ends the events
                 instead, and stands in ``session.error``.
         """
-        http = session.prepare()
+        http = attempt.prepare()
         clock = Clock(timeout)
         try:
-            http = session.authorize(http, session.load_credentials())
-            local = session.answer_locally(http)
+            http = attempt.authorize(http, attempt.load_credentials())
+            local = attempt.answer_locally(http)
             with self._send(http, clock) if local is None else _answered_here(local, clock) as answer:
-                events = session.accept(answer.status, answer.headers)
+                events = attempt.accept(answer.status, answer.headers)
                 clock.pause()
                 yield from events
                 clock.resume()
                 for chunk in answer.chunks:
-                    events = session.feed(chunk)
-                    if session.progressed:
-                        clock.progress(finishing=session.finishing)
+                    events = attempt.feed(chunk)
+                    if attempt.progressed:
+                        clock.progress(finishing=attempt.finishing)
                     clock.pause()
                     yield from events
                     clock.resume()
-                    if session.ended:
+                    if attempt.ended:
                         break
         except _FAILURES as problem:
-            events = _broken_off(problem, session, clock)
+            events = _broken_off(problem, attempt, clock)
         else:
-            events = session.close()
+            events = attempt.close()
         yield from events
 
     def close(self) -> None:
@@ -116,39 +116,39 @@ class AsyncTransport:
         # Connections belong to the loop that opened them, so every loop has a client of its own.
         self._own: dict[asyncio.AbstractEventLoop, tuple[httpx.AsyncClient, AsyncGenerator[None]]] = {}
 
-    async def events(self, session: Session, timeout: Timeout) -> AsyncGenerator[Event]:
+    async def events(self, attempt: Attempt, timeout: Timeout) -> AsyncGenerator[Event]:
         """Carry out the attempt; yield its events as they come (see ``Transport.events``)."""
-        http = session.prepare()
+        http = attempt.prepare()
         clock = Clock(timeout)
         try:
-            credentials = session.cached_credentials()
-            if credentials is None and session.loads_credentials:
+            credentials = attempt.cached_credentials()
+            if credentials is None and attempt.loads_credentials:
                 async with asyncio.timeout(clock.remaining()):
-                    credentials = await asyncio.to_thread(session.load_credentials)
-            http = session.authorize(http, credentials)
-            local = session.answer_locally(http)
+                    credentials = await asyncio.to_thread(attempt.load_credentials)
+            http = attempt.authorize(http, credentials)
+            local = attempt.answer_locally(http)
             async with self._send(http, clock) if local is None else _aanswered_here(local) as answer:
-                events = session.accept(answer.status, answer.headers)
+                events = attempt.accept(answer.status, answer.headers)
                 clock.pause()
                 for event in events:
                     yield event
                 clock.resume()
-                while not session.ended:
+                while not attempt.ended:
                     async with asyncio.timeout(clock.remaining()):
                         chunk = await anext(answer.chunks, None)
                     if chunk is None:
                         break
-                    events = session.feed(chunk)
-                    if session.progressed:
-                        clock.progress(finishing=session.finishing)
+                    events = attempt.feed(chunk)
+                    if attempt.progressed:
+                        clock.progress(finishing=attempt.finishing)
                     clock.pause()
                     for event in events:
                         yield event
                     clock.resume()
         except _FAILURES as problem:
-            events = _broken_off(problem, session, clock)
+            events = _broken_off(problem, attempt, clock)
         else:
-            events = session.close()
+            events = attempt.close()
         for event in events:
             yield event
 
@@ -289,18 +289,18 @@ async def _keeper(client: httpx.AsyncClient) -> AsyncGenerator[None]:
 # ---- failures ---------------------------------------------------------------------------------------
 
 
-def _broken_off(problem: Exception, session: Session, clock: Clock) -> list[Event]:
+def _broken_off(problem: Exception, attempt: Attempt, clock: Clock) -> list[Event]:
     """Return the events that end a response whose connection failed.
 
     Raises:
         APIError: there is no response, because the request was refused or did not get through.
     """
-    if session.accepted and not session.finishing:
-        return session.abort(_error(problem, clock, accepted=True))
-    if session.answered:
-        return session.close()  # the answer is whole, or a refusal: the rest of the bytes says nothing more
+    if attempt.accepted and not attempt.finishing:
+        return attempt.abort(_error(problem, clock, accepted=True))
+    if attempt.answered:
+        return attempt.close()  # the answer is whole, or a refusal: the rest of the bytes says nothing more
     error = _error(problem, clock, accepted=False)
-    error.provider, error.model = session.provider.name, session.target.model
+    error.provider, error.model = attempt.provider.name, attempt.target.model
     raise error from problem
 
 

@@ -103,6 +103,7 @@ class TestAnthropic(ProviderConformance):
     provider = "anthropic"
     model = "claude-opus-4-8"
     settings = {"api_key": "sk-ant-test-key-123456"}
+    token_count = (b'{"input_tokens": 14}', 14)
     text = exchange(spoken("Grü", "ße ", "to you"), text="Grüße to you")
     tool_call = exchange(
         spoken("Let me see."),

@@ -128,6 +128,7 @@ class TestAzure(ProviderConformance):
     provider = "azure"
     model = "my-deployment"
     settings = {"api_key": "azure-test-key-123456", "api_base": "https://here.openai.azure.com"}
+    token_count = (b'{"object": "response.input_tokens", "input_tokens": 14}', 14)
     text = exchange(message("Grüße aus Azure"), text="Grüße aus Azure")
     tool_call = exchange(
         call("get_weather", '{"city":"Zürich"}'), calls=[("get_weather", {"city": "Zürich"})]

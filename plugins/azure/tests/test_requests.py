@@ -62,6 +62,15 @@ def test_the_v1_surface(base, version):
     assert plugin.translate_request({"input": "Hi"}, target).url == V1
 
 
+@pytest.mark.parametrize("version", [None, "2025-03-01-preview"])
+def test_tokens_are_counted_beside_it(version):
+    target = Target("azure", "d", {"api_base": HOST, "api_version": version})
+    http = plugin.translate_token_count({"input": "Hi", "store": False, "temperature": 1}, target)
+    surface = "openai" if version else "openai/v1"
+    assert http.url.partition("?")[0] == f"{HOST}/{surface}/responses/input_tokens"
+    assert http.json == {"model": "d", "input": "Hi"}
+
+
 @pytest.mark.parametrize("base", [HOST, f"{HOST}/openai", f"{HOST}/openai/v1/"])
 def test_the_v1_surfaces_previews(base):
     assert sent(api_base=base, api_version="preview")[0].url == f"{V1}?api-version=preview"

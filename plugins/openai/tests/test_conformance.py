@@ -128,6 +128,7 @@ class TestOpenAI(ProviderConformance):
     provider = "openai"
     model = "gpt-5.4"
     settings = {"api_key": "sk-test-key-123456"}
+    token_count = (b'{"object": "response.input_tokens", "input_tokens": 14}', 14)
     text = exchange(message("Grü", "ße"), text="Grüße")
     tool_call = exchange(
         message("Let me see."),

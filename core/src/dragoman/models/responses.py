@@ -12,6 +12,7 @@ __all__ = [
     "Conversation",
     "DragomanDetails",
     "IncompleteDetails",
+    "InputTokenCount",
     "InputTokensDetails",
     "OutputTokensDetails",
     "Reasoning",
@@ -47,6 +48,13 @@ class ResponseUsage(WireModel):
     output_tokens: int = 0
     output_tokens_details: OutputTokensDetails = Field(default_factory=OutputTokensDetails)
     total_tokens: int = 0
+
+
+class InputTokenCount(WireModel):
+    """How many tokens an input has, by the provider's own counter."""
+
+    object: str = "response.input_tokens"
+    input_tokens: int = 0
 
 
 class ResponseError(WireModel):

@@ -11,12 +11,14 @@ from unittest import mock
 import pytest
 
 from dragoman import discovery
+from dragoman.attempt import Attempt
 from dragoman.models import validate_request
 from dragoman.parameters import policy_for
 from dragoman.providers import Provider
 from dragoman.session import Session
 from dragoman.testing.running import Run, run_stream, run_whole
 from dragoman.testing.samples import SAMPLES, Sample, merged, sample_for
+from dragoman.token_counts import TokenCount
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Declarations", "fail_for", "sent"]
 
 _Kind = TypeVar("_Kind", bound=Provider)
+_Attempt = TypeVar("_Attempt", bound=Attempt)
 
 
 class _OfflineProvider(Provider):
@@ -63,6 +66,8 @@ class Declarations:
     """Further ones, by any name: hosted tools, citations, an answer that was cut off ..."""
     errors: ClassVar[Sequence[ErrorCase]] = ()
     """Refusals in the provider's own words."""
+    token_count: ClassVar[tuple[bytes, int] | None] = None
+    """An answer of the upstream's token counter, and the count in it; for providers that have one."""
     samples: ClassVar[Mapping[str, Any]] = {}
     """Values for parameters and features, where those of ``dragoman.testing.samples`` do not fit."""
 
@@ -123,10 +128,17 @@ class Declarations:
 
     def session(self, provider: Provider | None = None, **request: Any) -> Session:
         """Return a fresh attempt; what is not given is a short question to `model`."""
-        provider = provider or self.loaded()
-        model = request.pop("model", self.model)
-        body = {"model": f"{provider.name}/{model}", "input": "Hello", **request}
-        return Session(provider, self.target(provider, model), validate_request(body))
+        return self._attempt(Session, provider or self.loaded(), request)
+
+    def counting(self, **request: Any) -> TokenCount:
+        """Return a fresh attempt at counting the tokens of such a request."""
+        return self._attempt(TokenCount, self.loaded(), request)
+
+    def _attempt(self, kind: type[_Attempt], provider: Provider, request: Mapping[str, Any]) -> _Attempt:
+        body = {"model": self.model, "input": "Hello", **request}
+        model = body["model"]
+        body["model"] = f"{provider.name}/{model}"
+        return kind(provider, self.target(provider, model), validate_request(body))
 
     def declared(self) -> dict[str, Exchange]:
         """Return all exchanges, by name."""

@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from dragoman.errors import ProviderError
     from dragoman.output import Output
 
-__all__ = ["handle_stream_event", "parse_error", "parse_response", "provider_info", "translate_request"]
+__all__ = [
+    "handle_stream_event",
+    "parse_error",
+    "parse_response",
+    "parse_token_count",
+    "provider_info",
+    "translate_request",
+    "translate_token_count",
+]
 
 
 @hookimpl
@@ -43,6 +51,18 @@ def parse_response(payload: Any, output: Output, target: Target) -> None:
 def handle_stream_event(event: StreamEvent, output: Output, target: Target) -> None:
     """Write one event of a streamed message."""
     responses.handle_stream_event(event, output, target)
+
+
+@hookimpl
+def translate_token_count(request: dict[str, Any], target: Target) -> HTTPRequest:
+    """Turn the same request into ``POST /v1/messages/count_tokens``."""
+    return requests.translate_token_count(request, target)
+
+
+@hookimpl
+def parse_token_count(payload: Any, target: Target) -> int:
+    """Read the count."""
+    return responses.parse_token_count(payload)
 
 
 @hookimpl

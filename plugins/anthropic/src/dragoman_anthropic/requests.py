@@ -16,10 +16,15 @@ from dragoman_anthropic.tools import Toolbox
 if TYPE_CHECKING:
     from dragoman.hookspecs import Target
 
-__all__ = ["MessagesBody", "messages_body", "translate_request"]
+__all__ = ["MessagesBody", "messages_body", "token_count_body", "translate_request", "translate_token_count"]
 
 _VERSION = "2023-06-01"
 _OWN = frozenset(PARAMETERS)
+# What a message is made from, but the counter of tokens does not take.
+_NOT_COUNTED = frozenset(
+    {"max_tokens", "stream", "temperature", "top_p", "top_k", "metadata", "service_tier", "stop_sequences",
+     "container"}
+)  # fmt: skip
 
 
 class MessagesBody(NamedTuple):
@@ -39,14 +44,29 @@ def translate_request(request: dict[str, Any], target: Target) -> HTTPRequest:
         AuthenticationError: neither an API key nor a token is there.
         BadRequestError: something that Claude cannot take; `param` names it.
     """
-    body = messages_body(request, target)
+    return _addressed(messages_body(request, target), target, "messages")
+
+
+def translate_token_count(request: dict[str, Any], target: Target) -> HTTPRequest:
+    """Return the question to Anthropic's counter of tokens."""
+    return _addressed(token_count_body(request, target), target, "messages/count_tokens")
+
+
+def _addressed(body: MessagesBody, target: Target, path: str) -> HTTPRequest:
     headers = {"anthropic-version": _VERSION, **_credentials(target)}
     if body.betas:
         headers["anthropic-beta"] = ",".join(body.betas)
     base = str(target.get("api_base") or "https://api.anthropic.com").rstrip("/").removesuffix("/v1")
     return HTTPRequest(
-        url=f"{base}/v1/messages", json=body.json, headers=headers, warnings=tuple(body.warnings)
+        url=f"{base}/v1/{path}", json=body.json, headers=headers, warnings=tuple(body.warnings)
     )
+
+
+def token_count_body(request: dict[str, Any], target: Target) -> MessagesBody:
+    """Return the body of a question to the counter of tokens, wherever it is sent."""
+    body = messages_body(request, target)
+    counted = {name: value for name, value in body.json.items() if name not in _NOT_COUNTED}
+    return MessagesBody(counted, body.betas, body.warnings)
 
 
 def _credentials(target: Target) -> dict[str, str]:

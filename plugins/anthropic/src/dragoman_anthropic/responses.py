@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dragoman.hookspecs import StreamEvent, Target
     from dragoman.output import Output
 
-__all__ = ["handle_stream_event", "parse_response"]
+__all__ = ["handle_stream_event", "parse_response", "parse_token_count"]
 
 _FINISH_REASONS = {
     "end_turn": "completed",
@@ -51,6 +51,12 @@ def parse_response(payload: Any, output: Output, target: Target) -> None:
     answer = _Answer(output, target.provider)
     _begin(answer, payload)
     _conclude(answer)
+
+
+def parse_token_count(payload: Any) -> int:
+    """Return the count of an answer of ``/v1/messages/count_tokens``."""
+    count: int = payload["input_tokens"]
+    return count
 
 
 def handle_stream_event(event: StreamEvent, output: Output, target: Target) -> None:

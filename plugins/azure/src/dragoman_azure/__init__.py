@@ -11,13 +11,22 @@ from dragoman.hookspecs import Credentials, HTTPRequest, ProviderInfo, Target, h
 from dragoman_azure import credentials as sign_in
 from dragoman_azure import errors, requests
 from dragoman_azure.info import INFO
+from dragoman_openai.requests import parse_token_count as parse_count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dragoman.errors import ProviderError
 
-__all__ = ["authorize", "load_credentials", "parse_error", "provider_info", "translate_request"]
+__all__ = [
+    "authorize",
+    "load_credentials",
+    "parse_error",
+    "parse_token_count",
+    "provider_info",
+    "translate_request",
+    "translate_token_count",
+]
 
 
 @hookimpl
@@ -30,6 +39,18 @@ def provider_info() -> ProviderInfo:
 def translate_request(request: dict[str, Any], target: Target) -> HTTPRequest:
     """Address a request to the resource: its v1 surface, or a dated api-version."""
     return requests.translate_request(request, target)
+
+
+@hookimpl
+def translate_token_count(request: dict[str, Any], target: Target) -> HTTPRequest:
+    """Address the same request to the resource's ``responses/input_tokens``."""
+    return requests.translate_token_count(request, target)
+
+
+@hookimpl
+def parse_token_count(payload: Any, target: Target) -> int:
+    """Read the count, which is OpenAI's."""
+    return parse_count(payload)
 
 
 @hookimpl

@@ -7,14 +7,14 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from dragoman.errors import BadRequestError
 from dragoman.hookspecs import HTTPRequest
-from dragoman_openai.requests import responses_body
+from dragoman_openai.requests import responses_body, token_count_body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dragoman.hookspecs import Target
 
-__all__ = ["translate_request"]
+__all__ = ["translate_request", "translate_token_count"]
 
 _VERSION = "api-version"
 # Versions of the v1 surface, and what its query says for each; every other version is a date.
@@ -25,11 +25,20 @@ _KNOWN_PATHS = frozenset({"", "v1", "responses", "deployments"})
 
 def translate_request(request: Mapping[str, Any], target: Target) -> HTTPRequest:
     """Return ``POST`` to the resource with the request as its body; its `model` is the deployment."""
-    url, warnings = _address(str(target.get("api_base")), str(target.get("api_version") or ""))
-    return HTTPRequest(url=url, json=responses_body(request, target), warnings=warnings)
+    return _addressed("responses", responses_body(request, target), target)
 
 
-def _address(base: str, version: str) -> tuple[str, tuple[dict[str, Any], ...]]:
+def translate_token_count(request: Mapping[str, Any], target: Target) -> HTTPRequest:
+    """Return ``POST`` to the resource's counter of tokens."""
+    return _addressed("responses/input_tokens", token_count_body(request, target), target)
+
+
+def _addressed(path: str, body: dict[str, Any], target: Target) -> HTTPRequest:
+    url, warnings = _address(str(target.get("api_base")), str(target.get("api_version") or ""), path)
+    return HTTPRequest(url=url, json=body, warnings=warnings)
+
+
+def _address(base: str, version: str, question: str) -> tuple[str, tuple[dict[str, Any], ...]]:
     """Return where the resource answers, and what of the settings could not be followed.
 
     An address that names a surface or a version is more specific than the setting, which may be a variable
@@ -51,14 +60,14 @@ def _address(base: str, version: str) -> tuple[str, tuple[dict[str, Any], ...]]:
     if surface == "v1" and version not in _V1_VERSIONS:
         warnings = (_left_out(version),)
         version = ""
-    path = [*prefix, "openai", "responses"]
+    path = [*prefix, "openai", question]
     if version in _V1_VERSIONS:
         path.insert(-1, "v1")
         version = _V1_VERSIONS[version]
     if version:
         query.append((_VERSION, version))
-    question = f"?{urlencode(query)}" if query else ""
-    return f"{parts.scheme}://{parts.netloc}/{'/'.join(path)}{question}", warnings
+    ending = f"?{urlencode(query)}" if query else ""
+    return f"{parts.scheme}://{parts.netloc}/{'/'.join(path)}{ending}", warnings
 
 
 def _around_openai(folders: list[str]) -> tuple[list[str], list[str]]:

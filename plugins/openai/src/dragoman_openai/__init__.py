@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from dragoman.errors import ProviderError
 
-__all__ = ["parse_error", "provider_info", "translate_request"]
+__all__ = ["parse_error", "parse_token_count", "provider_info", "translate_request", "translate_token_count"]
 
 
 @hookimpl
@@ -30,6 +30,18 @@ def provider_info() -> ProviderInfo:
 def translate_request(request: dict[str, Any], target: Target) -> HTTPRequest:
     """Address a request to ``POST {api_base}/responses``."""
     return requests.translate_request(request, target)
+
+
+@hookimpl
+def translate_token_count(request: dict[str, Any], target: Target) -> HTTPRequest:
+    """Address the same request to ``POST {api_base}/responses/input_tokens``."""
+    return requests.translate_token_count(request, target)
+
+
+@hookimpl
+def parse_token_count(payload: Any, target: Target) -> int:
+    """Read the count: ``{"object": "response.input_tokens", "input_tokens"}``."""
+    return requests.parse_token_count(payload)
 
 
 @hookimpl

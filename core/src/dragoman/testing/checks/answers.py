@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from itertools import pairwise
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from dragoman.errors import APIError
 from dragoman.models import parse_event
-from dragoman.testing.declarations import Declarations, fail_for
+from dragoman.testing.declarations import Declarations, fail_for, sent
 from dragoman.testing.legality import check_events
 from dragoman.testing.running import Run, normalised, run_async, run_sync
 from dragoman.testing.surprises import (
@@ -59,6 +63,28 @@ class AnswerChecks(Declarations):
                 if found[what] != wanted
             ]
         fail_for(problems, "answers:")
+
+    def test_tokens_are_counted(self) -> None:
+        """The upstream's counter is asked about the input, and what it says is understood.
+
+        Troubleshooting: declare ``token_count = (body, number)``, an answer of the counter; for a model that
+        has none, translate_token_count returns None.
+        """
+        counting = self.counting()
+        if self.token_count is None:
+            with contextlib.suppress(APIError):
+                counting.prepare()
+                pytest.fail("translate_token_count asks, but no answer is declared: `token_count`")
+            return
+        body, expected = self.token_count
+        plain = sent(counting.prepare())
+        if plain == sent(self.counting(input="Hello, and how are you?").prepare()):
+            pytest.fail("the counter is asked the same whatever the input is")
+        counting.accept(200, {"content-type": "application/json"})
+        counting.feed(body)
+        counting.close()
+        if counting.input_tokens != expected:
+            pytest.fail(f"{counting.input_tokens} tokens are counted, not {expected}")
 
     def test_events_are_legal(self) -> None:
         """The events of each exchange are what clients rely on, and each fits the typed models.

@@ -26,18 +26,19 @@ _NO_SECRETS = frozenset({"url", "file", "path", "endpoint", "header"})  # last w
 _HEAVY = ("anthropic", "boto3", "botocore", "google.auth", "google.cloud", "google.genai", "openai", "pytest")
 _LOADER = """
 import json, sys
+began = set(sys.modules)  # some packages put themselves there at every start of Python
 name, model, settings = json.loads(sys.argv[1])
 import dragoman, dragoman.client
 from dragoman import discovery
 discovery.listings(discovery.PROVIDERS), discovery.listings(discovery.PLUGINS)
-listed = sorted(sys.modules)
+listed = sorted(set(sys.modules) - began)
 from dragoman.models import validate_request
 from dragoman.providers import load_provider
 from dragoman.session import Session
 provider = load_provider(name)
 request = validate_request({"model": f"{name}/{model}", "input": "Hello"})
 Session(provider, provider.target(model, settings), request).prepare()
-print(json.dumps([listed, sorted(sys.modules)]))
+print(json.dumps([listed, sorted(set(sys.modules) - began)]))
 """
 
 

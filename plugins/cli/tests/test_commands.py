@@ -89,6 +89,20 @@ def test_params_in_three_forms(run: Run) -> None:
     assert "| `temperature` | warned | nothing is drawn at random |" in markdown
 
 
+def test_params_side_by_side(run: Run) -> None:
+    tables = {name: supported_params(name) for name in ("echo", "openai")}
+    compared = json.loads(run("params", "echo", "openai", "--json").out)
+    assert {"temperature", "store", "text.format.json_schema", "tools.function"} <= compared.keys()
+    for name, supports in compared.items():
+        for provider, policies in tables.items():
+            assert name not in policies or supports[provider] == policies[name].support, name
+    heading, *lines = run("params", "echo", "openai").out.splitlines()
+    assert heading.split() == ["parameter", "echo", "openai"]
+    assert [line.split()[0] for line in lines] == list(compared)
+    markdown = run("params", "echo", "openai", "--markdown").out
+    assert "| `temperature` | warned | native |" in markdown
+
+
 def test_models(run: Run) -> None:
     assert run("models", "echo") == (0, "echo/echo\n", "")
     assert json.loads(run("models", "echo", "--json").out) == [{"id": "echo/echo", "provider": "echo"}]

@@ -1,4 +1,4 @@
-"""``dragoman params``: what becomes of each parameter on a provider."""
+"""``dragoman params``: what becomes of each parameter on a provider, or on several, side by side."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from dragoman_cli.terminal import as_json, say, table
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Sequence
+
+    from dragoman.providers import Provider
 
 __all__ = ["configure", "help", "run"]
 
@@ -23,29 +26,59 @@ def configure(parser: ArgumentParser) -> None:
         "support: native, mapped (another name or shape), emulated (by dragoman), warned (left out with a "
         "warning), rejected (a 400 that names it)."
     )
-    parser.add_argument("provider", metavar="PROVIDER", help="such as anthropic; a model's name does too")
+    parser.add_argument(
+        "providers", nargs="+", metavar="PROVIDER", help="such as anthropic; several are shown side by side"
+    )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print an object by parameter")
     form.add_argument("--markdown", action="store_true", help="print a README's table: the provider's own")
 
 
 def run(arguments: Namespace) -> int:
-    """Print the policy table.
+    """Print the policy table of one provider, or compare those of several.
 
     Raises:
-        UnknownProviderError: nothing installed serves this prefix.
-        PluginError: its plugin is broken.
+        UnknownProviderError: nothing installed serves a prefix.
+        PluginError: a plugin is broken.
     """
     from dragoman.parameters import as_markdown, full_table  # noqa: PLC0415 - not for --help
     from dragoman.providers import load_provider  # noqa: PLC0415
 
-    provider = load_provider(arguments.provider.partition("/")[0])
+    providers = [load_provider(name.partition("/")[0]) for name in arguments.providers]
+    if len(providers) > 1:
+        return _compare(providers, arguments)
+    (provider,) = providers
     policies = full_table(provider.info.parameters, native=provider.native)
     if arguments.json:
         say(as_json({name: policy._asdict() for name, policy in policies.items()}, indent=2))
-        return OK
-    if arguments.markdown:
+    elif arguments.markdown:
         say(as_markdown(provider.info.parameters))
-        return OK
-    say(table(_HEADINGS, [(name, policy.support, policy.note) for name, policy in policies.items()]))
+    else:
+        say(table(_HEADINGS, [(name, policy.support, policy.note) for name, policy in policies.items()]))
+    return OK
+
+
+def _compare(providers: Sequence[Provider], arguments: Namespace) -> int:
+    from dragoman.parameters import PARAMETERS, policy_for  # noqa: PLC0415 - not for --help
+
+    named = {name for provider in providers for name in provider.info.parameters}
+    features = sorted(name for name in named if name.partition(".")[0] in PARAMETERS and "." in name)
+    groups = {name.partition(".")[0] for name in features}
+    supports = {
+        name: [
+            policy_for(name, provider.info.parameters, native=provider.native).support
+            for provider in providers
+        ]
+        for name in [*(name for name in PARAMETERS if name not in groups), *features]
+    }
+    names = [provider.name for provider in providers]
+    if arguments.json:
+        compared = {name: dict(zip(names, found, strict=True)) for name, found in supports.items()}
+        say(as_json(compared, indent=2))
+    elif arguments.markdown:
+        lines = [("parameter", *names), ("--",) * (len(names) + 1)]
+        lines += [(f"`{name}`", *found) for name, found in supports.items()]
+        say("\n".join(f"| {' | '.join(line)} |" for line in lines))
+    else:
+        say(table(("parameter", *names), [(name, *found) for name, found in supports.items()]))
     return OK

@@ -126,7 +126,7 @@ class Declarations:
                     os.environ.pop(variable, None)
             yield
 
-    def session(self, provider: Provider | None = None, **request: Any) -> Session:
+    def session(self, provider: Provider | None = None, /, **request: Any) -> Session:
         """Return a fresh attempt; what is not given is a short question to `model`."""
         return self._attempt(Session, provider or self.loaded(), request)
 

@@ -1,15 +1,20 @@
-"""What the tests across packages share: tallies of laws, printed at the end of a run."""
+"""What the tests across packages share: tallies of laws, printed at the end; Python as a reader runs it."""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import subprocess
+import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.story_upstream import everybodys_environment, story_upstream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
 _LINES = pytest.StashKey[list[str]]()
 _SHOWN = 12
@@ -73,3 +78,25 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section("laws over recorded traffic")
         for line in lines:
             terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The variables of somebody who has every key; what they lead to is one server on this machine."""
+    with story_upstream() as address:
+        yield {**os.environ, **everybodys_environment(address, tmp_path_factory.mktemp("keys"))}
+
+
+@pytest.fixture
+def run_python(environment: dict[str, str], tmp_path: Path) -> Callable[[str], str]:
+    """Run code in a process of its own, as a reader would; return what it prints."""
+
+    def run(code: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", code],
+            env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{code}\n{done.stderr}"
+        return done.stdout
+
+    return run

@@ -20,7 +20,9 @@ class Said:
     """Name and arguments, in order."""
     signatures: list[str] = field(default_factory=list)
     """Whatever must be given back verbatim."""
-    urls: list[str] = field(default_factory=list)
+    citations: list[tuple[str, int, int]] = field(default_factory=list)
+    """Address, and where the cited text begins and ends."""
+    logprobs: list[tuple[str, float]] = field(default_factory=list)
     finish: str | None = None
     usage: dict[str, Any] | None = None
     model: str = ""
@@ -34,6 +36,7 @@ def read_whole(body: dict[str, Any]) -> Said:
     choice = body["choices"][0]
     said.finish = choice.get("finish_reason")
     _read(said, choice.get("message") or {})
+    _read_logprobs(said, choice)
     for call in (choice.get("message") or {}).get("tool_calls") or []:
         said.calls.append((call["function"]["name"], call["function"].get("arguments") or ""))
     legacy = (choice.get("message") or {}).get("function_call")
@@ -64,6 +67,7 @@ def read_stream(wire: bytes) -> Said:
             said.finish = choice.get("finish_reason") or said.finish
             delta = choice.get("delta") or {}
             _read(said, delta)
+            _read_logprobs(said, choice)
             for call in delta.get("tool_calls") or []:
                 known = calls.setdefault(call["index"], ["", ""])
                 known[0] = known[0] or (call.get("function") or {}).get("name") or ""
@@ -80,6 +84,13 @@ def _read(said: Said, message: dict[str, Any]) -> None:
     said.reasoning += shown or message.get("reasoning") or message.get("reasoning_content") or ""
     for detail in details:
         said.signatures += [detail[name] for name in ("signature", "data") if detail.get(name)]
-    said.urls += [
-        note["url_citation"]["url"] for note in message.get("annotations") or [] if "url_citation" in note
-    ]
+    for note in message.get("annotations") or []:
+        cited = note.get("url_citation")
+        if cited:
+            place = (cited.get("start_index") or 0, cited.get("end_index") or 0)
+            said.citations.append((cited["url"], *place))
+
+
+def _read_logprobs(said: Said, choice: dict[str, Any]) -> None:
+    tokens = (choice.get("logprobs") or {}).get("content") or []
+    said.logprobs += [(token["token"], token["logprob"]) for token in tokens]

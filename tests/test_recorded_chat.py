@@ -11,6 +11,7 @@ import base64
 import json
 import random
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 from tests.chat_wire import Said, read_stream, read_whole
@@ -36,6 +37,19 @@ APIS = (
     "bedrock-mantle.chat",
 )
 JUDGE = Judge("openai_compatible", "gpt", {"api_key": "sk-test-123456", "api_base": "https://llm.example/v1"})
+HOSTS = {
+    "api.cerebras.ai": "cerebras",
+    "api.deepseek.com": "deepseek",
+    "api.groq.com": "groq",
+    "api.mistral.ai": "mistral",
+    "api.perplexity.ai": "perplexity",
+    "api.z.ai": "zai",
+    "localhost:11434": "ollama",
+    "openrouter.ai": "openrouter",
+    "router.huggingface.co": "huggingface",
+}
+"""Where a recording was taken -> the prefix of that host."""
+JUDGES = {name: Judge(name, "gpt", {"api_key": "sk-test-123456"}) for name in HOSTS.values()}
 _OUTCOMES = {
     "stop": None,
     "tool_calls": None,
@@ -63,7 +77,7 @@ def is_completion(recording: Recording) -> bool:
 
 
 def answers(api: str) -> list[Recording]:
-    return [each for each in recordings(api, fidelity=REAL) if is_completion(each)]
+    return [each for each in recordings(api) if is_completion(each)]
 
 
 def streams(api: str) -> list[Recording]:
@@ -71,6 +85,12 @@ def streams(api: str) -> list[Recording]:
     if not found:
         pytest.skip(f"no streams of {api}")
     return found
+
+
+def judge_of(recording: Recording) -> Judge:
+    """Return the host's own prefix where there is one, else any server's."""
+    place = urlsplit(recording.document["request"]["url"]).netloc
+    return JUDGES[HOSTS[place]] if place in HOSTS else JUDGE
 
 
 def said_in(recording: Recording) -> Said:
@@ -103,8 +123,11 @@ def check_whole(said: Said, response: dict[str, Any]) -> None:
     assert "".join(reasoning) == said.reasoning
     calls = [(item["name"], item["arguments"]) for item in output if item["type"] == "function_call"]
     assert calls == [(name, arguments or "{}") for name, arguments in said.calls]
-    urls = [note["url"] for part in parts for note in part.get("annotations", ()) if "url" in note]
-    assert not said.urls or urls == said.urls
+    notes = [note for part in parts for note in part.get("annotations", ()) if "url" in note]
+    cited = [(note["url"], note["start_index"], note["end_index"]) for note in notes]
+    assert not said.citations or cited == said.citations
+    tokens = [token for part in parts for token in part.get("logprobs", ())]
+    assert [(token["token"], token["logprob"]) for token in tokens] == said.logprobs
     kept = " ".join(opened(item["encrypted_content"]) for item in output if item.get("encrypted_content"))
     assert all(json.dumps(signature)[1:-1] in kept for signature in said.signatures)
     assert not said.model or response["model"] == said.model
@@ -231,9 +254,9 @@ def end_mark(wire: bytes) -> int:
 # ---- 3: conversations -----------------------------------------------------------------------------------
 
 
-def sent(items: list[dict[str, Any]], **request: Any) -> list[dict[str, Any]]:
+def sent(items: list[dict[str, Any]], judge: Judge) -> list[dict[str, Any]]:
     """Return the messages that go out for these items, which travel as JSON like any caller's."""
-    session = JUDGE.session(input=json.loads(json.dumps(items)), **request)
+    session = judge.session(input=json.loads(json.dumps(items)))
     messages: list[dict[str, Any]] = json.loads(session.prepare().body)["messages"]
     return messages
 
@@ -250,13 +273,14 @@ def test_every_answer_given_back_becomes_the_message_that_it_was(
             law.notes["an answer that failed"] += 1
             continue
         with law.case(recording.name):
-            output = JUDGE.response_to(recording)["output"]
+            judge = judge_of(recording)
+            output = judge.response_to(recording)["output"]
             results = [
                 {"type": "function_call_output", "call_id": item["call_id"], "output": "done"}
                 for item in output
                 if item["type"] == "function_call"
             ]
-            given = [m for m in sent([hello, *output, *results, hello]) if m["role"] == "assistant"]
+            given = [m for m in sent([hello, *output, *results], judge) if m["role"] == "assistant"]
             assert len(given) == bool(output), "one answer, one message"
             if not output:
                 continue
@@ -294,7 +318,8 @@ def test_conversations_survive_the_round_trip(api: str, tally: Callable[[str], T
 
 def check_reproduced(messages: list[dict[str, Any]], answer: Recording, law: Tally) -> None:
     """Rebuild the request's messages out of the answer as it was replayed; compare word for word."""
-    output = JUDGE.response_to(answer)["output"]
+    judge = judge_of(answer)
+    output = judge.response_to(answer)["output"]
     replayed = said_in(answer)
     spoken = [each for each in messages if each["role"] != "assistant" or set(each) - {"role", "content"}]
     spoken = [each for each in messages if each in spoken or words(each.get("content"))]
@@ -310,8 +335,8 @@ def check_reproduced(messages: list[dict[str, Any]], answer: Recording, law: Tal
         if role == "assistant" and not used and is_replay(message, replayed):
             used = True
             items += output
-            mine = [item["call_id"] for item in output if item["type"] == "function_call"]
-            ids.update(zip((call["id"] for call in calls), mine, strict=True))
+            own = [item["call_id"] for item in output if item["type"] == "function_call"]
+            ids.update(zip((call["id"] for call in calls), own, strict=True))
         elif role == "assistant":
             if words(content):
                 items.append({"type": "message", "role": role, "content": words(content)})
@@ -325,11 +350,21 @@ def check_reproduced(messages: list[dict[str, Any]], answer: Recording, law: Tal
             items.append({"type": "message", "role": role, "content": parts(content)})
     if not used:
         law.notes["the client changed the answer"] += 1
-    found = sent(items)
+    found = sent(items, judge)
     expected = [plain(message, ids) for message in messages]
-    mine_ = [plain(message, {}) for message in found]
-    expected = [{**each, "role": "system"} if each["role"] == "developer" else each for each in expected]
-    assert mine_ == expected, first_difference(mine_, expected)
+    mine = [plain(message, {}) for message in found]
+    assert mine == expected, first_difference(mine, expected)
+    for ours, theirs in zip(found, messages, strict=True):
+        for name in ("reasoning", "reasoning_content", "reasoning_details"):
+            if theirs.get(name):
+                law.notes["reasoning that the client gave back"] += 1
+                kept = ours.get(name)
+                if isinstance(kept, list):  # some clients give back what they know of each detail
+                    kept = [
+                        {field: detail.get(field) for field in known}
+                        for detail, known in zip(kept, theirs[name], strict=True)
+                    ]
+                assert kept == theirs[name], first_difference(kept, theirs[name])
 
 
 def is_replay(message: dict[str, Any], said: Said) -> bool:
@@ -378,7 +413,8 @@ def plain(message: dict[str, Any], ids: dict[str, str]) -> dict[str, Any]:
             else part
             for part in content
         ]
-    result = {"role": message["role"], "content": content or ""}
+    role = "system" if message["role"] == "developer" else message["role"]  # as the host has it
+    result = {"role": role, "content": content or ""}
     if message.get("tool_calls"):
         result["tool_calls"] = [
             (

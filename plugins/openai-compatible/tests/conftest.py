@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dragoman.errors import APIError
 from dragoman.models import validate_request
 from dragoman.providers import load_provider
 from dragoman.session import Session
 from dragoman.testing.legality import check_events
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 
 class Server:
     """A host as core drives it, without a network."""
 
-    def session(self, provider: str = "openai_compatible", **request: Any) -> Session:
+    def session(self, provider: str = "openai_compatible", /, **request: Any) -> Session:
         loaded = load_provider(provider)
         settings = {"api_key": "test-key-1234"}
         if provider == "openai_compatible":
@@ -26,14 +30,19 @@ class Server:
         validated = {**validate_request(request), "stream": stream}
         return Session(loaded, loaded.target("large", settings), validated)
 
-    def body(self, provider: str = "openai_compatible", **request: Any) -> Any:
+    def body(self, provider: str = "openai_compatible", /, **request: Any) -> Any:
         return json.loads(self.session(provider, **request).prepare().body)
 
     def messages(self, *items: dict[str, Any], provider: str = "openai_compatible") -> Any:
         return self.body(provider, input=json.loads(json.dumps(items)))["messages"]
 
-    def whole(self, payload: Any, **request: Any) -> dict[str, Any]:
-        session = self.session(**request)
+    def warned(self, provider: str = "openai_compatible", /, **request: Any) -> list[str | None]:
+        session = self.session(provider, **request)
+        session.prepare()
+        return [warning["param"] for warning in session.response["dragoman"]["warnings"]]
+
+    def whole(self, payload: Any, provider: str = "openai_compatible", **request: Any) -> dict[str, Any]:
+        session = self.session(provider, **request)
         session.prepare()
         events = session.accept(200, {"content-type": "application/json"})
         events += session.feed(json.dumps(payload).encode())
@@ -46,15 +55,37 @@ class Server:
             choice["message"] = {"role": "assistant", **message}
         return self.whole({"model": "large", "choices": [choice], **beside})
 
-    def stream(self, *chunks: dict[str, Any], done: bool = True, **request: Any) -> dict[str, Any]:
-        session = self.session(stream=True, **request)
+    def stream(self, *chunks: dict[str, Any], **request: Any) -> dict[str, Any]:
+        wire = b"".join(f"data: {json.dumps(chunk)}\n\n".encode() for chunk in chunks)
+        return self.fed([wire, b"data: [DONE]\n\n"], **request)[1]
+
+    def fed(
+        self, chunks: Iterable[bytes], provider: str = "openai_compatible", **request: Any
+    ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """Return the events and the Response that a stream's bytes become."""
+        session = self.session(provider, stream=True, **request)
         session.prepare()
         events = session.accept(200, {"content-type": "text/event-stream"})
         for chunk in chunks:
-            events += session.feed(f"data: {json.dumps(chunk)}\n\n".encode())
-        events += session.feed(b"data: [DONE]\n\n" if done else b"")
-        check_events(events + session.close())
-        return session.response
+            events += session.feed(chunk)
+        events += session.close()
+        check_events(events)
+        return events, session.response
+
+    def refused(
+        self,
+        status: int,
+        body: bytes,
+        provider: str = "openai_compatible",
+        headers: dict[str, str] | None = None,
+    ) -> APIError:
+        session = self.session(provider)
+        session.prepare()
+        session.accept(status, headers or {})
+        session.feed(body)
+        with pytest.raises(APIError) as caught:
+            session.close()
+        return caught.value
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,8 @@ from dragoman.errors import (
     RateLimitError,
 )
 from dragoman.testing import ErrorCase, Exchange, ProviderConformance, sse_stream
+from dragoman.testing.checks.requests import RequestChecks
+from dragoman_openai_compatible.hosts import HOSTS
 
 ABOUT = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "large"}
 USAGE = {"prompt_tokens": 20, "completion_tokens": 30, "total_tokens": 50}
@@ -139,8 +141,29 @@ SAMPLES = {
     "include_reasoning": True, "compound_custom": {}, "search_settings": {}, "random_seed": 7,
     "safe_prompt": True, "prompt_mode": "reasoning",
     "route": "fallback", "transforms": ["middle-out"], "plugins": [{"id": "web"}], "usage": {"include": True},
-    "image_config": {}, "session_id": "s", "trace": {}, "prompt_cache_options": {"mode": "explicit"},
+    "image_config": {}, "provider": {"only": ["xai"]}, "session_id": "s", "trace": {},
+    "prompt_cache_options": {"mode": "explicit"}, "disable_reasoning": True, "clear_thinking": False,
+    "search_domain_filter": ["a.example"], "search_recency_filter": "day", "search_mode": "web",
+    "disable_search": True, "do_sample": True, "tool_stream": True, "request_id": "r", "safety_model": "s",
+    "context_length_exceeded_behavior": "error", "nvext": {}, "structured_outputs": {}, "priority": 1,
+    "grammar": "root", "cache_prompt": True,
 }  # fmt: skip
+
+
+KEY = {"api_key": "sk-test-key-123456"}
+
+
+class _Table(RequestChecks):
+    """Whether each cell of a host's table is true."""
+
+    model = "large"
+    settings = {**KEY, "api_base": "https://llm.example/v1"}
+    text = TEXT
+    samples = SAMPLES
+
+
+for _name in (name for name, host in HOSTS.items() if not host.native):
+    globals()[f"TestTableOf_{_name}"] = type(f"TestTableOf_{_name}", (_Table,), {"provider": _name})
 
 
 class TestAnyServer(ProviderConformance):
@@ -158,7 +181,7 @@ class TestAnyServer(ProviderConformance):
 class TestOpenRouter(ProviderConformance):
     provider = "openrouter"
     model = "openai/gpt-5-mini"
-    settings = {"api_key": "sk-test-key-123456"}
+    settings = KEY
     text = TEXT
     tool_call = TOOL_CALL
     reasoning = REASONING
@@ -169,7 +192,7 @@ class TestOpenRouter(ProviderConformance):
 class TestMistral(ProviderConformance):
     provider = "mistral"
     model = "mistral-large-latest"
-    settings = {"api_key": "sk-test-key-123456"}
+    settings = KEY
     text = TEXT
     tool_call = TOOL_CALL
     errors = ERRORS
@@ -179,7 +202,7 @@ class TestMistral(ProviderConformance):
 class TestDeepSeek(ProviderConformance):
     provider = "deepseek"
     model = "deepseek-chat"
-    settings = {"api_key": "sk-test-key-123456"}
+    settings = KEY
     text = TEXT
     tool_call = TOOL_CALL
     reasoning = REASONING
@@ -224,7 +247,7 @@ EVENTS: list[dict[str, Any]] = [
 class TestXAI(ProviderConformance):
     provider = "xai"
     model = "grok-4"
-    settings = {"api_key": "sk-test-key-123456"}
+    settings = KEY
     text = Exchange(
         body=json.dumps(RESPONSE).encode(),
         stream=sse_stream(

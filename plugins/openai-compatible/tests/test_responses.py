@@ -3,6 +3,8 @@
 # mypy: allow-untyped-defs, allow-untyped-calls, no-check-untyped-defs
 from __future__ import annotations
 
+import json
+
 import pytest
 
 USAGE = {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}
@@ -64,9 +66,18 @@ def test_calls_without_a_finish_reason_end_with_their_usage(server):
     assert response["status"] == "completed"
 
 
-def test_text_without_a_finish_reason_is_cut_off(server):
-    response = server.stream(chunk(content="Hi"), chunk(content="", usage=USAGE))
-    assert response["status"] == "failed"
+@pytest.mark.parametrize(
+    ("ending", "status"),
+    [
+        ({"choices": [], "usage": USAGE}, "completed"),
+        (chunk(content="", usage=USAGE), "failed"),
+        (chunk(content=""), "failed"),
+    ],
+    ids=["usage in a chunk of its own", "usage beside a choice, as some tell it all the time", "nothing"],
+)
+def test_text_without_a_finish_reason_ends_with_a_chunk_of_usage_alone(server, ending, status):
+    assert server.stream(chunk(content="Hi"), ending)["status"] == status
+    assert server.stream(chunk(tool_calls=[entry(0, "a", "f", '{"x')]), ending)["status"] == "failed"
 
 
 def test_ids_may_be_missing_empty_or_repeated(server):
@@ -86,6 +97,22 @@ def test_several_calls_may_have_the_same_number(server):
         chunk(tool_calls=[entry(0, "a", "f", "{}"), entry(0, "b", "f", '{"x": 1}')]), chunk("tool_calls")
     )
     assert calls(response) == [("a", "f", "{}"), ("b", "f", '{"x": 1}')]
+
+
+def test_a_name_may_be_repeated_on_each_piece(server):
+    pieces = ['{"x"', ": 1}", ""]
+    response = server.stream(
+        *(chunk(tool_calls=[entry(0, None, "f", piece)]) for piece in pieces), chunk("tool_calls")
+    )
+    assert [arguments for _, _, arguments in calls(response)] == ['{"x": 1}']
+
+
+def test_whole_calls_without_ids_may_have_the_same_number(server):
+    response = server.stream(
+        *(chunk(tool_calls=[entry(0, None, "f", arguments)]) for arguments in ("{}", '{"x": 1}')),
+        chunk("tool_calls"),
+    )
+    assert [arguments for _, _, arguments in calls(response)] == ["{}", '{"x": 1}']
 
 
 def test_calls_without_numbers_are_told_apart_by_id(server):
@@ -115,6 +142,10 @@ def test_a_reused_call_id_is_made_unique(server):
         ("function_call", "completed", None),
         ("length", "incomplete", "max_output_tokens"),
         ("content_filter", "incomplete", "content_filter"),
+        ("sensitive", "incomplete", "content_filter"),
+        ("model_length", "incomplete", "max_output_tokens"),
+        ("MAX_TOKENS", "incomplete", "max_output_tokens"),
+        ("eos", "completed", None),
         ("boredom", "incomplete", "boredom"),
     ],
 )
@@ -239,8 +270,142 @@ def test_an_answer_without_choices_is_malformed(server):
     assert server.whole({"status": 200})["status"] == "failed"
 
 
+def test_an_answer_that_fails_keeps_what_came(server):
+    choice = {"index": 0, "message": {"content": "maybe"}, "finish_reason": "error"}
+    failure = {"error": {"code": 502, "message": "Gone"}}
+    response = server.whole({"choices": [{**choice, **failure}], "usage": USAGE})
+    assert (response["status"], response["error"]["message"]) == ("failed", "Gone")
+    assert (text(response), response["usage"]["total_tokens"]) == ("maybe", 12)
+    response = server.stream({"choices": [{"index": 0, "delta": {"content": "maybe"}}], **failure})
+    assert (response["status"], text(response)) == ("failed", "maybe")
+
+
 def test_only_the_first_choice_counts(server):
     choices = [{"index": n, "message": {"content": str(n)}, "finish_reason": "stop"} for n in (0, 1)]
     response = server.whole({"choices": choices})
     assert text(response) == "0"
     assert "several choices" in response["dragoman"]["warnings"][0]["message"]
+
+
+def test_content_may_be_missing_beside_calls(server):
+    assert calls(server.answer({"tool_calls": [entry(0, "a", "f", "{}")]}, "tool_calls")) == [
+        ("a", "f", "{}")
+    ]
+
+
+def test_comments_and_a_whole_message_may_come_in_a_stream(server):
+    message = {"choices": [{"index": 0, "message": {"content": "Hi"}, "finish_reason": "stop"}]}
+    wire = [b": OPENROUTER PROCESSING\n\n", f"data: {json.dumps(message)}\n\n".encode()]
+    assert text(server.fed(wire)[1]) == "Hi"
+
+
+@pytest.mark.parametrize(
+    ("said", "cached", "written"),
+    [
+        ({"prompt_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 1}}, 4, 1),
+        ({"prompt_cache_hit_tokens": 4, "prompt_cache_miss_tokens": 1}, 4, 0),
+        ({"num_cached_tokens": 4, "prompt_tokens_details": None}, 4, 0),
+        ({"cached_tokens": 4}, 4, 0),
+        ({"prompt_tokens_details": {"cached_tokens": 9}}, 5, 0),
+    ],
+    ids=["OpenAI and OpenRouter", "DeepSeek", "Mistral", "Hugging Face", "more than there was"],
+)
+def test_what_was_cached_is_told_in_many_places(server, said, cached, written):
+    usage = server.answer({"content": "Hi"}, usage={**USAGE, **said})["usage"]
+    assert usage["input_tokens_details"] == {"cached_tokens": cached, "cache_write_tokens": written}
+    assert usage["input_tokens"] == 5
+
+
+def test_a_voice_streams_in_pieces_and_is_one_item(server):
+    pieces = [{"id": "audio_1", "transcript": "He"}, {"data": "aA=="}, {"transcript": "y"}, {"data": "aQ=="}]
+    response = server.stream(*(chunk(audio=piece) for piece in pieces), chunk("stop"))
+    message, item = response["output"]
+    assert message["content"][0]["text"] == item["audio"]["transcript"] == "Hey"
+    assert (item["audio"]["data"], item["audio"]["id"]) == ("aGk=", "audio_1")
+
+
+def test_an_image_by_address_goes_back_as_it_was(server):
+    image = {"type": "image_url", "image_url": {"url": "https://a.example/a.png"}}
+    response = server.answer({"content": None, "images": [image]})
+    assert response["output"][0]["result"] == "https://a.example/a.png"
+    assert server.messages(*response["output"])[0]["images"] == [image]
+
+
+def test_citations_count_from_the_start_of_their_own_part(server):
+    note = {
+        "type": "url_citation",
+        "url_citation": {"url": "u", "title": "t", "start_index": 7, "end_index": 9},
+    }
+    response = server.stream(
+        chunk(content="Before "),
+        chunk(reasoning="Hm"),
+        chunk(content="it", annotations=[note]),
+        chunk("stop"),
+    )
+    found = response["output"][-1]["content"][0]["annotations"][0]
+    assert (found["start_index"], found["end_index"]) == (0, 2)
+
+
+def test_mistrals_thoughts_keep_their_place(server):
+    def thought(words):
+        return {"type": "thinking", "thinking": [{"type": "text", "text": words}]}
+
+    content = [
+        thought("Hm"),
+        {"type": "text", "text": "One."},
+        thought("So"),
+        {"type": "text", "text": "Two."},
+    ]
+    (message,) = server.messages(*server.answer({"content": content})["output"])
+    assert message["content"] == content
+
+
+def test_reasoning_in_the_middle_does_not_tear_an_answer_apart(server):
+    said = (chunk(content="One. "), chunk(reasoning="Hm"), chunk(content="Two."), chunk("stop"))
+    assert server.messages(*server.stream(*said)["output"]) == [
+        {"role": "assistant", "content": "One. Two.", "reasoning": "Hm"}
+    ]
+
+
+def test_whole_details_of_reasoning_stay_apart(server):
+    details = [{"type": "reasoning.text", "text": word, "index": 0} for word in ("One", "Two")]
+    output = server.answer({"content": "Hi", "reasoning_details": details})["output"]
+    assert server.messages(*output)[0]["reasoning_details"] == details
+
+
+def test_what_groq_executed_is_told(server):
+    tool = {"index": 0, "type": "search", "arguments": "{}", "output": None}
+    response = server.stream(
+        chunk(executed_tools=[tool]),
+        chunk(executed_tools=[{"index": 0, "output": "found"}]),
+        chunk(content="Hi"),
+        chunk("stop"),
+    )
+    item = response["output"][-1]
+    assert (item["type"], item["tool"]["output"]) == ("openai_compatible:executed_tool", "found")
+    assert server.messages(*response["output"])[0]["content"] == "Hi"
+
+
+def test_logprobs_stream_those_of_hidden_marks_included(server):
+    def tokens(*names):
+        return {"content": [{"token": name, "logprob": -1.5, "top_logprobs": []} for name in names]}
+
+    pieces = [("", "<|channel|>"), ("Hi", "Hi"), ("", "<|end|>")]
+    chunks = [
+        {"choices": [{"index": 0, "delta": {"content": text}, "logprobs": tokens(token)}]}
+        for text, token in pieces
+    ]
+    (message,) = server.stream(*chunks, chunk("stop"))["output"]
+    assert [each["token"] for each in message["content"][0]["logprobs"]] == ["<|channel|>", "Hi", "<|end|>"]
+
+
+def test_logprobs_as_completions_once_had_them(server):
+    said = {"tokens": ["H", "i"], "token_logprobs": [-0.5, None]}
+    response = server.whole({"choices": [{"message": {"content": "Hi"}, "logprobs": said}]})
+    found = response["output"][0]["content"][0]["logprobs"]
+    assert [(each["token"], each["logprob"]) for each in found] == [("H", -0.5), ("i", 0)]
+
+
+def test_the_tier_is_told_in_openais_words(server):
+    assert server.answer({"content": "Hi"}, service_tier="on_demand")["service_tier"] == "default"
+    assert server.answer({"content": "Hi"}, service_tier="flex")["service_tier"] == "flex"

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from dragoman.hookspecs import HTTPRequest, ProviderInfo, StreamEvent, Target, hookimpl
 from dragoman_openai.requests import responses_body
 from dragoman_openai_compatible import errors, requests, responses
-from dragoman_openai_compatible.hosts import HOSTS, Host
+from dragoman_openai_compatible.host import Host
+from dragoman_openai_compatible.hosts import HOSTS
 from dragoman_openai_compatible.info import chat_info, responses_info
 
 if TYPE_CHECKING:

@@ -43,7 +43,7 @@ class Calls:
         self._output = output
         self._provider = provider
         self._all: list[_Call] = []
-        self._by_index: dict[Any, _Call] = {}
+        self._by_index: dict[int | str | None, _Call] = {}
 
     def __len__(self) -> int:
         """Return how many calls there are so far."""
@@ -54,13 +54,18 @@ class Calls:
         """Whether every call is there to its end (one without arguments is)."""
         return all(call.whole or not "".join(call.arguments).strip() for call in self._all)
 
-    def take(self, entry: Any) -> None:
-        """Write an entry of ``tool_calls``; what calls no function is from the future."""
+    def take(self, entry: Any, *, whole: bool) -> None:
+        """Write an entry of ``tool_calls``: a call that is whole, or a piece of one.
+
+        What calls no function is from the future: nobody has asked for it.
+        """
         function = entry.get("function") if isinstance(entry, dict) else None
         if not isinstance(function, dict):
             return
         name, id_ = _text(function.get("name")), _text(entry.get("id"))
-        call = self._call(entry.get("index"), id_, name)
+        index = entry.get("index")
+        index = index if isinstance(index, int | str) else None
+        call = self._new() if whole else self._call(index, id_, name, function.get("arguments"))
         call.id = call.id or id_
         call.name = call.name or name
         if isinstance(entry.get("extra_content"), dict):
@@ -75,24 +80,18 @@ class Calls:
         elif call.name:
             self._announce(call)
 
-    def take_whole(self, entries: Any) -> None:
-        """Write a list of entries that are whole: whatever their numbers, each is a call of its own."""
-        for entry in entries if isinstance(entries, list) else ():
-            self._by_index.clear()
-            if isinstance(entry, dict):
-                self.take({**entry, "index": None})
-
     def finish(self) -> None:
         """Announce what never got a name."""
         for call in self._all:
             if call.writer is None:
                 self._announce(call)
 
-    def _call(self, index: Any, id_: str, name: str) -> _Call:
+    def _call(self, index: int | str | None, id_: str, name: str, arguments: Any) -> _Call:
         """Return the call that an entry belongs to.
 
         Some servers leave out the number, or give every call the number 0; some repeat id and name on each
-        piece. Another id with a name, or a name after finished arguments, is another call.
+        piece. Another id with a name is another call; without ids, so is a name with arguments of its own
+        behind arguments that are finished.
         """
         known = self._by_index.get(index)
         if known is None and index is None:
@@ -101,13 +100,15 @@ class Calls:
                 known = self._all[-1]
         if known is not None and name:
             other_id = bool(id_ and known.id and id_ != known.id)
-            if other_id or (not id_ and known.whole):
+            if other_id or (not id_ and known.whole and (arguments or name != known.name)):
                 known = None
-        if known is None:
-            known = _Call(("call", len(self._all)))
-            self._all.append(known)
-        self._by_index[index] = known
+        known = self._by_index[index] = known or self._new()
         return known
+
+    def _new(self) -> _Call:
+        call = _Call(("call", len(self._all)))
+        self._all.append(call)
+        return call
 
     def _announce(self, call: _Call) -> None:
         fields = {"encrypted_content": seal(self._provider, call.extra)} if call.extra else {}

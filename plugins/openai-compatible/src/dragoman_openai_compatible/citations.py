@@ -16,8 +16,8 @@ _FIELDS = frozenset({"url", "title", "start_index", "end_index"})
 _MARK = re.compile(r"\[(\d{1,3})\]")
 
 
-def annotation_for(annotation: Mapping[str, Any], provider: str) -> dict[str, Any]:
-    """Return an annotation of Chat Completions in the Responses API's form.
+def annotation_for(annotation: Mapping[str, Any], provider: str) -> dict[str, Any] | None:
+    """Return an annotation of Chat Completions in the Responses API's form; None for an unknown kind.
 
     ``{"type": "url_citation", "url_citation": {...}}`` becomes flat. What has more to it (the text that was
     found, a parsed file) is sealed into it whole, so that it can be given back.
@@ -32,6 +32,8 @@ def annotation_for(annotation: Mapping[str, Any], provider: str) -> dict[str, An
             "filename": str(details.get("name") or details.get("filename") or ""),
             "index": 0,
         }
+    elif type_ != "url_citation" and not details.get("url"):
+        return None
     else:
         flat = {
             "type": "url_citation",

@@ -15,7 +15,6 @@ __all__ = ["content_of", "parts_of"]
 
 Part = dict[str, Any]
 
-_MARKS = ("prompt_cache_breakpoint", "cache_control")
 _AUDIO_TYPES = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
 
 
@@ -48,9 +47,22 @@ def parts_of(parts: list[Part], param: str, notes: Notes) -> list[Part]:
             raise BadRequestError(
                 f"Chat Completions has no content part of the type {part['type']!r}", param=where
             )
-        marks = {name: part[name] for name in _MARKS if part.get(name) is not None}
-        result.append({**translate(part, where, notes), **marks})
+        result.append({**translate(part, where, notes), **_cache_marks(part, where, notes)})
     return result
+
+
+def _cache_marks(part: Part, param: str, notes: Notes) -> Part:
+    """Return what of a part says where a cached prefix may end."""
+    marks = {name: part[name] for name in ("cache_control",) if part.get(name) is not None}
+    if part.get("prompt_cache_breakpoint") is not None:
+        if "prompt_cache_options" in notes.host.takes.split():
+            marks["prompt_cache_breakpoint"] = part["prompt_cache_breakpoint"]
+        else:
+            notes.warn(
+                f"{notes.provider} finds prefixes by itself; the breakpoint was left out",
+                f"{param}.prompt_cache_breakpoint",
+            )
+    return marks
 
 
 def _text(part: Part, param: str, notes: Notes) -> Part:  # noqa: ARG001
@@ -69,21 +81,21 @@ def _image(part: Part, param: str, notes: Notes) -> Part:  # noqa: ARG001
 
 
 def _file(part: Part, param: str, notes: Notes) -> Part:
+    mistral = notes.host.file_url == "document_url"
     if part.get("file_id"):
-        return {"type": "file", "file": {"file_id": part["file_id"]}}
-    filename = {"filename": part["filename"]} if part.get("filename") else {}
-    if part.get("file_data"):
-        return {"type": "file", "file": {**filename, "file_data": part["file_data"]}}
-    url = part.get("file_url")
-    if not url:
+        by_id = {"file_id": part["file_id"]}
+        return {"type": "file", **by_id} if mistral else {"type": "file", "file": by_id}
+    data = part.get("file_data") or part.get("file_url")
+    if not data:
         raise BadRequestError("a file needs file_data, file_url or file_id", param=param)
-    if notes.host.file_url == "file_data":
-        return {"type": "file", "file": {**filename, "file_data": url}}
-    if notes.host.file_url == "document_url":
-        return {"type": "document_url", "document_url": url}
-    raise BadRequestError(
-        f"{notes.provider} takes no files by address: send file_data", param=f"{param}.file_url"
-    )
+    if not part.get("file_data") and not notes.host.file_url:
+        raise BadRequestError(
+            f"{notes.provider} takes no files by address: send file_data", param=f"{param}.file_url"
+        )
+    name = part.get("filename")
+    if mistral:
+        return {"type": "document_url", "document_url": data, **({"document_name": name} if name else {})}
+    return {"type": "file", "file": {**({"filename": name} if name else {}), "file_data": data}}
 
 
 def _audio(part: Part, param: str, notes: Notes) -> Part:  # noqa: ARG001

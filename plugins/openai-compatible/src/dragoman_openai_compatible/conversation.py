@@ -26,6 +26,7 @@ Message = dict[str, Any]
 
 _SHORT_ID = re.compile(r"[a-zA-Z0-9]{9}")
 _SEE_BELOW = "(shown in the next message)"
+_UNDERSTOOD = "OK."
 
 
 class Conversation:
@@ -35,6 +36,7 @@ class Conversation:
         """Start with nothing said."""
         self.messages: list[Message] = []
         self._notes = notes
+        self._goes_on = False  # whether reasoning came in the middle of an answer: its text may go on
         self._shown: list[Message] = []  # what calls gave beside text: told by the user, after the results
 
     def add(self, item: Item, param: str) -> None:
@@ -61,10 +63,10 @@ class Conversation:
         """Say that all items were added: every answer gets its content, which servers look for."""
         self._show()
         for message in self.messages:
-            if "thinking" in message:
-                message["content"] = message.pop("thinking")
-            if "content" not in message:
-                message["content"] = None if message.get("tool_calls") else ""
+            if message["role"] == "assistant":
+                message["content"] = _written(message.get("content"), bool(message.get("tool_calls")))
+        if self._notes.host.acknowledges_results:
+            self._acknowledge()
 
     def say(self, role: str, content: str | list[dict[str, Any]]) -> None:
         """Add a message."""
@@ -86,15 +88,11 @@ class Conversation:
             role = self._notes.host.developer_role if role == "developer" else role
             self.say(role, content_of(item["content"], where, self._notes))
             return
-        parts = parts_of(item["content"], where, self._notes)
-        marked = any(set(part) - {"type", "text"} for part in parts)
-        text: Any = parts if marked else "".join(part["text"] for part in parts)
-        message = self._answer(new=lambda said: "content" in said and "tool_calls" not in said)
-        if message.get("content"):
-            text = f"{message['content']}{text}"
-        if "thinking" in message:  # Mistral keeps its thoughts among the parts
-            text = [*message.pop("thinking"), {"type": "text", "text": text}]
-        message["content"] = text
+        goes_on, self._goes_on = self._goes_on, False
+        message = self._answer(
+            new=lambda said: not goes_on and _has_spoken(said) and "tool_calls" not in said
+        )
+        message.setdefault("content", []).extend(parts_of(item["content"], where, self._notes))
         if self._notes.host.returns_annotations:
             self._return_annotations(message, item["content"], where)
 
@@ -118,14 +116,13 @@ class Conversation:
                 )
                 return
             state = {"field": field}
-        message = self._answer(
-            new=lambda said: not state.get("late") and "content" in said and "tool_calls" not in said
-        )
+        self._goes_on = late = bool(state.get("late"))
+        message = self._answer(new=lambda said: not late and _has_spoken(said) and "tool_calls" not in said)
         if "details" in state:
             message.setdefault("reasoning_details", []).extend(state["details"])
         elif state.get("field") == "thinking":
             part = {"type": "thinking", "thinking": [{"type": "text", "text": text}]}
-            message.setdefault("thinking", []).append(part)
+            message.setdefault("content", []).append(part)
         elif "field" in state:
             message[state["field"]] = message.get(state["field"], "") + text
         if "extra_content" in state:
@@ -162,9 +159,11 @@ class Conversation:
 
     def _kept(self, item: Item, state: dict[str, Any]) -> None:
         """Give back what only this host can have written: an image, a voice."""
+        if state.get("kind") == "executed_tool":
+            return
         message = self._answer(new=lambda _: False)
         if state.get("kind") == "image":
-            url = f"data:{state['media_type']};base64,{item.get('result') or ''}"
+            url = f"{state.get('prefix', '')}{item.get('result') or ''}"
             message.setdefault("images", []).append({"type": "image_url", "image_url": {"url": url}})
         elif "audio" in state:
             message["audio"] = state["audio"]
@@ -186,6 +185,15 @@ class Conversation:
         where = f"{param}.encrypted_content"
         state = unseal(self._notes.provider, item.get("encrypted_content"), param=where)
         return state if isinstance(state, dict) else None
+
+    def _acknowledge(self) -> None:
+        """Have the assistant speak between results and the user's next message, where that must be."""
+        spoken: list[Message] = []
+        for message in self.messages:
+            if spoken and spoken[-1]["role"] == "tool" and message["role"] not in {"tool", "assistant"}:
+                spoken.append({"role": "assistant", "content": _UNDERSTOOD})
+            spoken.append(message)
+        self.messages = spoken
 
     def _answer(self, *, new: Callable[[Message], bool]) -> Message:
         """Return the assistant's message that is being put together; begun where there is none, or `new`."""
@@ -209,6 +217,25 @@ class Conversation:
         if not self._notes.host.short_call_ids or _SHORT_ID.fullmatch(call_id):
             return call_id
         return hashlib.sha256(call_id.encode()).hexdigest()[:9]
+
+
+def _has_spoken(message: Message) -> bool:
+    return any(part["type"] != "thinking" for part in message.get("content") or ())
+
+
+def _written(parts: list[dict[str, Any]] | None, calls: bool) -> str | list[dict[str, Any]] | None:
+    """Return an answer's content: a string where it is text alone, else parts, adjoining texts joined."""
+    if not parts:
+        return None if calls else ""
+    if all(set(part) == {"type", "text"} for part in parts):
+        return "".join(part["text"] for part in parts)
+    joined: list[dict[str, Any]] = []
+    for part in parts:
+        if joined and set(part) == set(joined[-1]) == {"type", "text"}:
+            joined[-1] = {**part, "text": joined[-1]["text"] + part["text"]}
+        else:
+            joined.append(part)
+    return joined
 
 
 _ITEMS: dict[str, Callable[[Conversation, Item, str], None]] = {

@@ -9,7 +9,7 @@ from typing import Any
 from dragoman.errors import ProviderError
 from dragoman_openai import errors as openai_errors
 
-__all__ = ["parse_error", "stream_error"]
+__all__ = ["parse_error", "read_error", "stream_error"]
 
 _CONTEXT = "context_length_exceeded"
 _QUOTA = "insufficient_quota"
@@ -40,6 +40,7 @@ _SAID_IN_WORDS = (
     ("exceeded your current quota", _QUOTA),
     ("no resource package", _QUOTA),
 )
+_MESSAGES = ("message", "detail", "msg")
 _TOO_MANY_REQUESTS = 429
 _PAYMENT_REQUIRED = 402
 _SERVER_ERROR = 500
@@ -71,7 +72,7 @@ def parse_error(status: int, body: bytes) -> ProviderError | None:
         payload = json.loads(body)
     except ValueError:
         return None
-    return _read(payload, status)
+    return read_error(payload, status)
 
 
 def stream_error(payload: Any) -> ProviderError:
@@ -81,15 +82,16 @@ def stream_error(payload: Any) -> ProviderError:
         (number for name in ("status_code", "code", "status") if (number := _number(said.get(name)))), None
     )
     if status is None:
-        read = _read(payload, 400)
+        read = read_error(payload, 400)
         words = (read.code, read.type) if read else ()
         status = next((_STATUS[word] for word in words if word in _STATUS), _SERVER_ERROR)
-    return _read(payload, status) or ProviderError(
+    return read_error(payload, status) or ProviderError(
         message="the host reported an error without saying which", status=status, type="server_error"
     )
 
 
-def _read(payload: Any, status: int) -> ProviderError | None:
+def read_error(payload: Any, status: int) -> ProviderError | None:
+    """Return what an error says, parsed; None where that is nothing known."""
     said = _details(payload)
     if said is None:
         return None
@@ -120,17 +122,17 @@ def _details(payload: Any) -> dict[str, Any] | None:
         (payload,) = payload  # Google's OpenAI surface
     if not isinstance(payload, Mapping):
         return None
+    for name in ("error", "detail"):
+        said = payload.get(name)
+        if isinstance(said, Mapping):
+            inner = _details(said)  # DeepInfra: {"detail": {"error": "..."}}
+            message = said.get("message") or said.get("type") or said.get("code")
+            return {**said, "message": _sentence(message)} if message else inner
     said = payload.get("error")
-    if isinstance(said, Mapping):
-        said = dict(said)
-        message = said.get("message") or said.get("type") or said.get("code")
-        return {**said, "message": _sentence(message)} if message else None
-    if isinstance(said, str) and said:
-        return {"message": said, "code": payload.get("code")}
-    message = payload.get("message") or payload.get("detail")
+    message = said or next((payload[name] for name in _MESSAGES if payload.get(name)), None)
     if not message:
         return None
-    type_ = payload.get("type")
+    type_ = payload.get("error_type") if said else payload.get("type")  # Hugging Face; Mistral
     return {
         "message": _sentence(message),
         "type": type_ if isinstance(type_, str) else None,

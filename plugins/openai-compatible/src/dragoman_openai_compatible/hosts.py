@@ -6,8 +6,10 @@ as a plain server has it, which is what ``openai_compatible/`` assumes of an add
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from dragoman_openai_compatible.host import Host
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,60 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["HOSTS", "Host"]
 
 _NOT_TAKEN = "this host has no such parameter"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
-    """A server that speaks Chat Completions (or the Responses API), and where it differs from others."""
-
-    name: str
-    """The model prefix."""
-    title: str
-    documentation: str
-    base: str | None = None
-    """Where ``/chat/completions`` stands; None: the caller says so."""
-    base_suffix: str = ""
-    """What belongs at the end of the address, where people usually leave it out."""
-    base_variables: tuple[str, ...] = ()
-    key_variables: tuple[str, ...] = ()
-    key_required: bool = True
-    models: tuple[str, ...] = ()
-    native: bool = False
-    """Whether it speaks the Responses API itself: then requests and answers go through as they are."""
-
-    developer_role: Literal["system", "developer"] = "system"
-    """What a developer message is called."""
-    limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    """What bounds the output."""
-    effort: Literal["reasoning_effort", "reasoning", "thinking"] = "reasoning_effort"
-    """How `reasoning.effort` is said: a word, ``{"effort": ...}``, or ``{"type": "enabled"}`` and a word."""
-    reasoning_field: str | None = None
-    """Where readable reasoning that nobody sealed goes in an assistant's message; None: it is left out."""
-    structured: Literal["json_schema", "json_object"] = "json_schema"
-    """The strictest form of answer it knows; a schema is then told in words."""
-    asks_for_usage: bool = True
-    """Whether a stream must be asked for its usage (others tell it anyway, and refuse to be asked)."""
-    forced_choice: Literal["required", "any"] = "required"
-    file_url: Literal["", "file_data", "document_url"] = ""
-    """How a file is sent by its address, where it can be."""
-    plain_content: bool = False
-    """Whether content may be a string alone: no parts, no images."""
-    short_call_ids: bool = False
-    """Whether ids of calls must be nine letters and digits."""
-    returns_annotations: bool = False
-    """Whether an answer's annotations are to be sent back (parsed files: not to be paid for twice)."""
-    web_search: Literal["", "tool", "options", "always"] = ""
-    """How the web is searched: by a tool of the host's, by ``web_search_options``, or at every call."""
-    tool_prefix: str = ""
-    """How the types of the host's own tools begin; those are sent as they are."""
-    takes: str = ""
-    """Parameters of OpenAI's that it takes as well (see ``info.OPTIONAL``)."""
-    own: str = ""
-    """Parameters of its own, sent under their own names."""
-    lacks: Mapping[str, str] = field(default_factory=dict)
-    """Tuning knobs that others have and it refuses, with the reason: left out with a warning."""
-
-
+_LOGPROBS = ("top_logprobs", "include.message.output_text.logprobs")
+_PENALTIES = ("presence_penalty", "frequency_penalty")
 _EVERYTHING = (
     "service_tier safety_identifier prompt_cache_key prompt_cache_retention prompt_cache_options "
     "text.verbosity"
@@ -126,7 +76,9 @@ _ROWS = (
         documentation="https://console.groq.com/docs/api-reference",
         limit="max_completion_tokens",
         reasoning_field="reasoning",
+        efforts="none low medium high",
         takes="service_tier",
+        lacks={"logit_bias": _NOT_TAKEN, **dict.fromkeys(_LOGPROBS, _NOT_TAKEN)},
         own="reasoning_format include_reasoning compound_custom search_settings",
         models=("openai/gpt-oss-120b", "llama-3.3-70b-versatile"),
     ),
@@ -140,8 +92,12 @@ _ROWS = (
         forced_choice="any",
         file_url="document_url",
         short_call_ids=True,
+        acknowledges_results=True,
         own="random_seed safe_prompt prediction prompt_mode",
-        lacks={"seed": "use random_seed", "logit_bias": _NOT_TAKEN, "user": _NOT_TAKEN},
+        lacks={
+            "seed": "use random_seed",
+            **dict.fromkeys(("logit_bias", "user", *_LOGPROBS), _NOT_TAKEN),
+        },
         models=("mistral-large-latest", "mistral-medium-latest", "mistral-small-latest"),
     ),
     _openai(
@@ -155,7 +111,7 @@ _ROWS = (
         structured="json_object",
         plain_content=True,
         own="thinking",
-        models=("deepseek-chat", "deepseek-reasoner"),
+        models=("deepseek-v4-flash", "deepseek-v4-pro"),
     ),
     _openai(
         "openrouter",
@@ -164,6 +120,7 @@ _ROWS = (
         "OPENROUTER_API_KEY",
         "OR_API_KEY",
         documentation="https://openrouter.ai/docs/api-reference",
+        developer_role="developer",
         effort="reasoning",
         reasoning_field="reasoning",
         file_url="file_data",
@@ -171,7 +128,7 @@ _ROWS = (
         web_search="tool",
         tool_prefix="openrouter:",
         takes="service_tier prompt_cache_key safety_identifier text.verbosity",
-        own=f"{_OPEN_WEIGHTS} top_a route transforms plugins modalities image_config "
+        own=f"{_OPEN_WEIGHTS} top_a provider route transforms plugins modalities image_config "
         "thinking usage session_id trace",
         models=("anthropic/claude-sonnet-4.5", "openai/gpt-5-mini", "google/gemini-2.5-flash"),
     ),
@@ -193,7 +150,7 @@ _ROWS = (
         "TOGETHER_AI_API_KEY",
         documentation="https://docs.together.ai/reference/chat-completions-1",
         reasoning_field="reasoning",
-        own=f"{_OPEN_WEIGHTS} safety_model reasoning",
+        own=f"{_OPEN_WEIGHTS} safety_model",
         models=("meta-llama/Llama-3.3-70B-Instruct-Turbo",),
     ),
     _openai(
@@ -215,12 +172,12 @@ _ROWS = (
         "https://api.cerebras.ai/v1",
         "CEREBRAS_API_KEY",
         documentation="https://inference-docs.cerebras.ai/api-reference/chat-completions",
-        developer_role="developer",
         limit="max_completion_tokens",
         reasoning_field="reasoning",
+        efforts="none low medium high",
         takes="service_tier",
         own="disable_reasoning clear_thinking reasoning_format",
-        lacks={"presence_penalty": _NOT_TAKEN, "frequency_penalty": _NOT_TAKEN, "logit_bias": _NOT_TAKEN},
+        lacks=dict.fromkeys((*_PENALTIES, "logit_bias"), _NOT_TAKEN),
         models=("gpt-oss-120b",),
     ),
     _openai(
@@ -242,8 +199,13 @@ _ROWS = (
         documentation="https://docs.perplexity.ai/api-reference/chat-completions-post",
         asks_for_usage=False,
         web_search="always",
-        own="search_domain_filter search_recency_filter search_mode web_search_options return_images "
-        "return_related_questions disable_search",
+        functions=False,
+        forced_choice="",
+        efforts="minimal low medium high",
+        own="search_domain_filter search_recency_filter search_mode web_search_options disable_search top_k",
+        lacks=dict.fromkeys(
+            ("stop", "seed", "logit_bias", "user", "parallel_tool_calls", *_LOGPROBS), _NOT_TAKEN
+        ),
         models=("sonar-pro", "sonar"),
     ),
     _openai(
@@ -252,11 +214,12 @@ _ROWS = (
         "https://api.moonshot.ai/v1",
         "MOONSHOT_API_KEY",
         documentation="https://platform.moonshot.ai/docs/api/chat",
+        limit="max_completion_tokens",
         effort="thinking",
         reasoning_field="reasoning_content",
         takes="prompt_cache_key safety_identifier",
         own="thinking",
-        models=("kimi-k2-0905-preview",),
+        models=("kimi-k2.6",),
     ),
     _openai(
         "zai",
@@ -267,6 +230,8 @@ _ROWS = (
         effort="thinking",
         reasoning_field="reasoning_content",
         structured="json_object",
+        forced_choice="",
+        lacks=dict.fromkeys(("seed", "logit_bias", "user", *_PENALTIES, *_LOGPROBS), _NOT_TAKEN),
         own="thinking do_sample tool_stream request_id",
         models=("glm-4.7", "glm-4.6v"),
     ),

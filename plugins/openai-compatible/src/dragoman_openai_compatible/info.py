@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dragoman.hookspecs import ProviderInfo, Setting
-from dragoman.parameters import policies
+from dragoman.parameters import Policy, policies
 from dragoman_openai.info import PARAMETERS as RESPONSES_PARAMETERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dragoman.parameters import Policy
-    from dragoman_openai_compatible.hosts import Host
+    from dragoman_openai_compatible.host import Host
 
 __all__ = ["NATIVE", "OPTIONAL", "chat_info", "chat_parameters", "responses_info"]
 
@@ -36,7 +35,6 @@ _SEARCH_TYPES = (
 )
 _SEARCH = {
     "tool": "the host's own search tool",
-    "options": "web_search_options",
     "always": "every call searches; filters as search_domain_filter",
 }
 _EFFORT = {
@@ -44,13 +42,27 @@ _EFFORT = {
     "reasoning": "reasoning.effort",
     "thinking": "thinking, and reasoning_effort",
 }
-_NO_SUCH_TOOL = "Chat Completions has no such tool"
-_NOT_REPORTED = "Chat Completions does not report it"
+_NO_SUCH_TOOLS = (
+    "file_search", "code_interpreter", "image_generation", "mcp", "tool_search", "computer",
+    "computer_use_preview", "local_shell", "shell", "apply_patch",
+)  # fmt: skip
+_NOT_REPORTED = (
+    "web_search_call.results",
+    "file_search_call.results",
+    "code_interpreter_call.outputs",
+    "computer_call_output.output.image_url",
+)
+_DEMANDS = ("tool_choice.required", "tool_choice.function", "tool_choice.custom")
+_WITH_FUNCTIONS = ("tools.function", "tools.custom", "tools.namespace", "tool_choice.allowed_tools")
+_SOURCES = "web_search_call.action.sources"
 
 
 def chat_parameters(host: Host) -> dict[str, Policy]:
     """Return the parameter table of a host that speaks Chat Completions."""
-    taken = {name for name in host.takes.split() if name != "text.verbosity"}
+    taken = host.takes.split()
+    native = [*NATIVE.split(), *(name for name in taken if name != "text.verbosity"), *host.own.split()]
+    if host.tool_prefix:
+        native.append("tools.*")
     mapped = {
         "instructions": "a system message",
         "max_output_tokens": host.limit,
@@ -58,72 +70,55 @@ def chat_parameters(host: Host) -> dict[str, Policy]:
         "include.message.output_text.logprobs": "logprobs",
         "tools.function": "tools[].function",
         "tool_choice.auto": "auto",
-        "tool_choice.none": "none",
-        "tool_choice.required": host.forced_choice,
-        "tool_choice.function": "function",
-        "reasoning.effort": _EFFORT[host.effort],
+        "reasoning.effort": _EFFORT[host.effort] + (host.efforts and f": the nearest of {host.efforts}"),
+        "text.format.json_object": "response_format",
     }
     emulated = {
         "reasoning.summary": "reasoning is shown as the host gives it",
         "reasoning.generate_summary": "reasoning is shown as the host gives it",
     }
-    if "text.verbosity" in host.takes:
-        mapped["text.verbosity"] = "verbosity"
-    by_level = mapped if host.structured == "json_schema" else emulated
-    by_level["text.format.json_schema"] = (
-        "response_format"
-        if host.structured == "json_schema"
-        else "response_format json_object, the schema told in words"
-    )
-    mapped["text.format.json_object"] = "response_format"
+    warned = {
+        **{name: why for name, why in OPTIONAL.items() if name not in taken},
+        "reasoning.context": "what is sent back is kept",
+        "reasoning.mode": "there is one mode",
+        "truncation": "too long an input is the host's to judge",
+        "image": "images are sent as they are",
+        **{f"include.{name}": "Chat Completions does not report it" for name in _NOT_REPORTED},
+    }
     rejected = {
         "moderation": "moderation is OpenAI's",
         "access_programs": "there are none",
         "max_tool_calls": "the host calls no tools of its own",
         "context_management": "Chat Completions does not compact",
-        **{
-            f"tools.{name}": _NO_SUCH_TOOL
-            for name in ("file_search", "code_interpreter", "image_generation", "mcp", "tool_search")
-        },
-        **{
-            f"tools.{name}": _NO_SUCH_TOOL
-            for name in ("computer", "computer_use_preview", "local_shell", "shell", "apply_patch")
-        },
+        **{f"tools.{name}": "Chat Completions has no such tool" for name in _NO_SUCH_TOOLS},
     }
-    for name in _SEARCH_TYPES:
-        if host.web_search == "always":
-            emulated[f"tools.{name}"] = _SEARCH["always"]
-        elif host.web_search:
-            mapped[f"tools.{name}"] = _SEARCH[host.web_search]
-        else:
-            rejected[f"tools.{name}"] = "this host does not search the web"
+    if "text.verbosity" in taken:
+        mapped["text.verbosity"] = "verbosity"
+    if host.structured == "json_schema":
+        mapped["text.format.json_schema"] = "response_format"
+    else:
+        emulated["text.format.json_schema"] = "response_format json_object, the schema told in words"
+    if host.forced_choice:
+        mapped |= {"tool_choice.none": "none", "tool_choice.function": "function"}
+        mapped["tool_choice.required"] = host.forced_choice
+    else:
+        emulated["tool_choice.none"] = "the tools are not sent"
+        rejected |= dict.fromkeys(_DEMANDS, "this host cannot demand a call")
+    if not host.functions:
+        rejected |= dict.fromkeys(_WITH_FUNCTIONS, "this host calls no functions")
+    searches = {f"tools.{name}": _SEARCH.get(host.web_search, "") for name in _SEARCH_TYPES}
     if host.web_search:
-        emulated["include.web_search_call.action.sources"] = "always included, as annotations"
+        (mapped if host.web_search == "tool" else emulated).update(searches)
+        emulated[f"include.{_SOURCES}"] = "always included, as annotations"
         rejected["max_tool_calls"] = "searches are not counted here"
-    own_tools = " tools.*" if host.tool_prefix else ""
+    else:
+        warned[f"include.{_SOURCES}"] = "Chat Completions does not report it"
+        rejected |= dict.fromkeys(searches, "this host does not search the web")
     return policies(
-        native=" ".join([*(name for name in NATIVE.split() if name not in host.lacks), *sorted(taken)])
-        + f" {host.own}{own_tools}",
+        native=" ".join(native),
         mapped=mapped,
         emulated=emulated,
-        warned={
-            **{name: why for name, why in OPTIONAL.items() if name not in host.takes.split()},
-            **host.lacks,
-            "reasoning.context": "what is sent back is kept",
-            "reasoning.mode": "there is one mode",
-            "truncation": "too long an input is the host's to judge",
-            "image": "images are sent as they are",
-            **{
-                f"include.{name}": _NOT_REPORTED
-                for name in (
-                    "web_search_call.results",
-                    "file_search_call.results",
-                    "code_interpreter_call.outputs",
-                    "computer_call_output.output.image_url",
-                    *(() if host.web_search else ("web_search_call.action.sources",)),
-                )
-            },
-        },
+        warned={**warned, **host.lacks},
         rejected=rejected,
     )
 
@@ -135,7 +130,8 @@ def chat_info(host: Host) -> ProviderInfo:
 
 def responses_info(host: Host) -> ProviderInfo:
     """Return what is to be known of a host that speaks the Responses API."""
-    return _info(host, "responses", RESPONSES_PARAMETERS)
+    lacked = {name: Policy("warned", why) for name, why in host.lacks.items()}
+    return _info(host, "responses", {**RESPONSES_PARAMETERS, **lacked})
 
 
 def _info(host: Host, wire: str, parameters: Mapping[str, Policy]) -> ProviderInfo:

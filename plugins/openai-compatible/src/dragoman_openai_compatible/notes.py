@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dragoman_openai_compatible.hosts import Host
+    from dragoman_openai_compatible.host import Host
 
 __all__ = ["Notes"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from dragoman_openai_compatible.hosts import Host
+    from dragoman_openai_compatible.host import Host
 
 __all__ = ["answer_format", "plain_options"]
 
@@ -20,6 +20,7 @@ _SAME_NAME = (
 )  # fmt: skip
 _NEEDS_TOOLS = frozenset({"parallel_tool_calls"})
 _NEUTRAL = {"service_tier": "auto", "presence_penalty": 0, "frequency_penalty": 0}
+_SCALE = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _LOGPROBS = "message.output_text.logprobs"
 
 
@@ -43,8 +44,17 @@ def plain_options(request: Mapping[str, Any], host: Host) -> Body:
         body["verbosity"] = verbosity
     effort = (request.get("reasoning") or {}).get("effort")
     if effort:
-        body |= _EFFORTS[host.effort](effort)
+        body |= _EFFORTS[host.effort](_known(effort, host.efforts.split()))
     return body
+
+
+def _known(effort: str, known: list[str]) -> str:
+    """Return the nearest effort that a host knows, of two the greater."""
+    if not known or effort in known or effort not in _SCALE:
+        return effort
+    place = _SCALE.index(effort)
+    distances = {word: _SCALE.index(word) - place for word in known}
+    return min(known, key=lambda word: (abs(distances[word]), -distances[word]))
 
 
 def _as_a_word(effort: str) -> Body:

@@ -32,13 +32,13 @@ class Reasoning:
         self._written = False
         self._late = False
 
-    def take(self, delta: Mapping[str, Any]) -> None:
-        """Write what a message, or a part of one, says of reasoning."""
+    def take(self, delta: Mapping[str, Any], *, whole: bool) -> None:
+        """Write what a message says of reasoning, or a delta, whose details may go on with earlier ones."""
         details = delta.get("reasoning_details")
         shown = False
         for detail in details if isinstance(details, list) else ():
             if isinstance(detail, dict):
-                shown = self._detail(detail) or shown
+                shown = self._detail(detail, grows=not whole) or shown
         for field in _FIELDS:
             text = delta.get(field)
             if isinstance(text, str) and text and not shown:
@@ -68,18 +68,18 @@ class Reasoning:
                 self._output.item({"type": "reasoning", "summary": [], "encrypted_content": sealed})
         self._state, self._written, self._late = {}, False, True
 
-    def _detail(self, detail: dict[str, Any]) -> bool:
-        """Keep an entry of ``reasoning_details``; streamed ones come in pieces."""
+    def _detail(self, detail: dict[str, Any], *, grows: bool) -> bool:
+        """Keep an entry of ``reasoning_details``; streamed ones come in pieces. True where it shows words."""
         self._state.pop("field", None)
         details = self._state.setdefault("details", [])
         last = details[-1] if details else {}
-        grows = (
-            "data" not in detail
+        if (
+            grows
+            and "data" not in detail
             and last.get("type") == detail.get("type")
             and last.get("index") == detail.get("index")
             and detail.get("id") in (None, last.get("id"))
-        )
-        if grows:
+        ):
             for name, value in detail.items():
                 joined = name in _GROWING and isinstance(value, str) and isinstance(last.get(name), str)
                 if value is not None or name not in last:

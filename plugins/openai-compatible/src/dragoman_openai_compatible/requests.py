@@ -14,7 +14,7 @@ from dragoman_openai_compatible.tools import tool_options
 
 if TYPE_CHECKING:
     from dragoman.hookspecs import Target
-    from dragoman_openai_compatible.hosts import Host
+    from dragoman_openai_compatible.host import Host
 
 __all__ = ["ChatBody", "address", "chat_body", "credentials", "translate_request"]
 

@@ -40,6 +40,8 @@ def tool_options(request: Mapping[str, Any], notes: Notes) -> dict[str, Any]:
             tools.append(dict(tool))
         else:
             raise BadRequestError(f"{notes.provider} has no tool of the type {tool['type']!r}", param=param)
+    if request.get("tool_choice") == "none" and not notes.host.forced_choice:
+        return body  # where nothing can be chosen, what is not sent cannot be called
     if tools:
         body["tools"] = tools
     choice = _choice(request, tools, notes)
@@ -50,6 +52,7 @@ def tool_options(request: Mapping[str, Any], notes: Notes) -> dict[str, Any]:
 
 def _function(tool: Tool, param: str, notes: Notes) -> Tool:
     function = {name: tool[name] for name in _FUNCTION_FIELDS if tool.get(name) is not None}
+    function.setdefault("parameters", {"type": "object", "properties": {}})  # which some hosts insist on
     _warn_of_the_rest(tool, _FUNCTION_KNOWN, param, notes)
     sent: Tool = {"type": "function", "function": function}
     if tool.get("cache_control"):

@@ -280,6 +280,6 @@ def test_a_native_plugin_needs_no_parsers():
         translate_request = hookimpl(lambda: None)
 
     provider = Provider("native", Native)
-    assert provider.native
+    assert provider.info.native
     with pytest.raises(PluginError, match="translate_request returned None"):
         provider.translate_request({}, Target("native", "m"))

@@ -86,6 +86,7 @@ class Attempt:
         """
         self.provider = provider
         self.target = target
+        self.info = provider.info_for(target)
         self.streamed = bool(request.get("stream"))
         self._request = request
         self._extras = extras or Extras()
@@ -107,18 +108,17 @@ class Attempt:
         Raises:
             BadRequestError: the provider cannot take the request; `param` names the field.
         """
-        provider = self.provider
-        table = provider.info.parameters
+        table, native = self.info.parameters, self.info.native
         request, self._warnings = apply_policy(
             self._request,
             table,
-            provider=provider.name,
-            native=provider.native,
+            provider=self.provider.name,
+            native=native,
             unsupported=self._unsupported,
             allowed=self._allowed,
         )
         request = self._with_readable_input(request)
-        if not provider.native:
+        if not native:
             request, self._names = rewrite_tools(
                 {**request, "stream": self.streamed},
                 lambda feature: policy_for(feature, table, native=False).support == "native",
@@ -159,11 +159,11 @@ class Attempt:
 
     def _with_readable_input(self, request: dict[str, Any]) -> dict[str, Any]:
         value = request.get("input")
-        native = self.provider.native
+        native = self.info.native
         if value is None or (native and isinstance(value, str)):
             return request if native else {**request, "input": []}
         items = list(value) if native else canonical_input(value)
-        history = readable_history(items, self.provider.name, native=native)
+        history = readable_history(items, self.target.author, native=native)
         self._warnings.extend(history.warnings)
         self._places = history.places
         return {**request, "input": history.items}

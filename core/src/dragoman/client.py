@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, Unpack, overloa
 from dragoman.calls import CallOptions, Defaults, prepare_call
 from dragoman.models import InputTokenCount
 from dragoman.parameters import full_table
-from dragoman.providers import load_provider
+from dragoman.providers import described
 from dragoman.streaming import AsyncResponseStream, ResponseStream
 from dragoman.transport import AsyncTransport, Transport
 
@@ -318,11 +318,12 @@ async def aresponses(
 def supported_params(model_or_provider: str) -> dict[str, Policy]:
     """Return what becomes of each parameter on a provider: ``supported_params("anthropic")``.
 
-    The names are those of ``dragoman.parameters``; on a provider that speaks the Responses API itself,
+    Where a provider's models differ, name one: ``supported_params("vertex_ai/claude-sonnet-5")``. The names
+    are those of ``dragoman.parameters``; on a provider that speaks the Responses API itself,
     what its table does not name is native.
     """
-    provider = load_provider(model_or_provider.partition("/")[0])
-    return full_table(provider.info.parameters, native=provider.native)
+    info = described(model_or_provider)
+    return full_table(info.parameters, native=info.native)
 
 
 @cache

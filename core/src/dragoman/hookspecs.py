@@ -95,9 +95,17 @@ class ProviderInfo:
     and passed through on a native one."""
     models: tuple[str, ...] = ()
     """Some well-known models, newest first, for ``dragoman models``. Not a limit."""
+    author: str = ""
+    """In whose name state is sealed, and who can read it: the provider's, unless its models speak several
+    wires that cannot read each other's (see ``model_info``)."""
     request_id_headers: tuple[str, ...] = ("x-request-id", "request-id")
     documentation: str = ""
     """Where users read on: the URL of the upstream's reference, or whatever leads there."""
+
+    @property
+    def native(self) -> bool:
+        """Whether the upstream speaks the Responses API itself."""
+        return self.wire == "responses"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +119,13 @@ class Target:
     """Values of the provider's settings: the caller's argument, else the environment, else the default."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """Values that no message may show."""
+    author: str = ""
+    """In whose name state is sealed (see ``dragoman.sealing``); the provider's where nothing is said."""
+
+    def __post_init__(self) -> None:
+        """Let the provider be the author, where there is no other."""
+        if not self.author:
+            object.__setattr__(self, "author", self.provider)
 
     def __repr__(self) -> str:
         """Show where it goes, and of the settings only the names."""
@@ -181,6 +196,19 @@ class ProviderSpec:
     @hookspec(firstresult=True)
     def provider_info(self) -> ProviderInfo:  # type: ignore[empty-body]
         """Describe the provider. Required."""
+
+    @hookspec(firstresult=True)
+    def model_info(self, target: Target) -> ProviderInfo | None:
+        """Optional: describe one model, where a prefix leads to models of several wires.
+
+        Return the provider's info with another `wire`, `parameters` and `author`
+        (``dataclasses.replace(INFO, ...)``); None where all is as ``provider_info`` says. Where a model's
+        `wire` is ``"responses"``, core relays its answers. `settings` may be empty, when a user asks what
+        is supported; `target.author` is not known yet.
+
+        Raises:
+            BadRequestError: there is no such model.
+        """
 
     @hookspec(firstresult=True)
     def translate_request(self, request: dict[str, Any], target: Target) -> HTTPRequest:  # type: ignore[empty-body]

@@ -6,6 +6,7 @@ import difflib
 import os
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pluggy
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from dragoman.hookspecs import HTTPRequest, LocalAnswer, StreamEvent
     from dragoman.output import Output
 
-__all__ = ["COMMON_SETTINGS", "Provider", "load_provider", "register_provider", "split_model"]
+__all__ = ["COMMON_SETTINGS", "Provider", "described", "load_provider", "register_provider", "split_model"]
 
 _OLDEST_SPEC_VERSION = 1
 _REQUIRED = ("provider_info", "translate_request")
@@ -57,7 +58,7 @@ class Provider:
         self._manager.add_hookspecs(ProviderSpec)
         self._register(plugin)
         self.info = self._checked_info()
-        self.native = self.info.wire == "responses"
+        self._describes_models = self._has("model_info")
         self._check_required()
         self.handle_stream_event: Callable[[StreamEvent, Output, Target], None] = self._resolve(
             "handle_stream_event"
@@ -67,6 +68,13 @@ class Provider:
         self._credentials_lock = threading.Lock()
 
     # ---- hooks --------------------------------------------------------------------------------------
+
+    def info_for(self, target: Target) -> ProviderInfo:
+        """Return what is to be known of one model: the provider's info, or the model's own."""
+        if not self._describes_models:
+            return self.info
+        found = self._manager.hook.model_info(target=target)
+        return cast("ProviderInfo", found or self.info)
 
     def translate_request(self, request: dict[str, Any], target: Target) -> HTTPRequest:
         """Return the upstream's request."""
@@ -163,7 +171,10 @@ class Provider:
             settings[setting.name] = value
             if setting.secret and isinstance(value, str):
                 secrets.append(value)
-        return Target(self.name, model, settings, tuple(secrets))
+        target = Target(self.name, model, settings, tuple(secrets))
+        if self._describes_models:
+            target = replace(target, author=self.info_for(target).author)
+        return target
 
     def _unknown_setting(self, name: str) -> BadRequestError:
         known = sorted(setting.name for setting in self.info.settings)
@@ -229,7 +240,8 @@ class Provider:
         return info
 
     def _check_required(self) -> None:
-        required: tuple[str, ...] = _REQUIRED if self.native else _REQUIRED + _REQUIRED_TRANSLATED
+        translated = self._describes_models or not self.info.native
+        required: tuple[str, ...] = _REQUIRED + _REQUIRED_TRANSLATED if translated else _REQUIRED
         if self._has("translate_token_count"):
             required += ("parse_token_count",)
         missing = [name for name in required if not self._has(name)]
@@ -298,6 +310,18 @@ def load_provider(name: str) -> Provider:
             if provider is None:
                 provider = _loaded[name] = _load(name)
     return provider
+
+
+def described(model_or_provider: str) -> ProviderInfo:
+    """Return what is to be known of a provider (``anthropic``) or of a model (``vertex_ai/claude-opus-5``).
+
+    Raises:
+        UnknownProviderError: nothing installed serves the prefix.
+        BadRequestError: the provider has no such model.
+    """
+    prefix, _, model = model_or_provider.partition("/")
+    provider = load_provider(prefix)
+    return provider.info_for(Target(prefix, model)) if model else provider.info
 
 
 def register_provider(plugin: object) -> Provider:

@@ -27,10 +27,10 @@ def test_every_row_is_an_entry_point_and_loads(name):
     entry_points = project["project"]["entry-points"]["dragoman.providers"]
     assert entry_points == {row: f"dragoman_openai_compatible:{row}" for row in HOSTS}
     provider = load_provider(name)
-    assert provider.native == HOSTS[name].native
+    assert provider.info.native == HOSTS[name].native
     target = provider.target("m", {"api_key": "k", "api_base": "https://a.example/v1"})
     http = provider.translate_request({"input": [], "instructions": "x", "stream": False}, target)
-    end = "/responses" if provider.native else "/chat/completions"
+    end = "/responses" if provider.info.native else "/chat/completions"
     assert http.url == f"https://a.example/v1{end}"
 
 

@@ -23,7 +23,7 @@ from dragoman.token_counts import TokenCount
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from dragoman.hookspecs import Credentials, HTTPRequest, Target
+    from dragoman.hookspecs import Credentials, HTTPRequest, ProviderInfo, Target
     from dragoman.parameters import Policy
     from dragoman.testing.exchanges import ErrorCase, Exchange
 
@@ -105,6 +105,10 @@ class Declarations:
             provider.declared = self.credentials
         return provider
 
+    def info(self, provider: Provider) -> ProviderInfo:
+        """Return what is to be known of the class's model."""
+        return provider.info_for(self.target(provider))
+
     def target(self, provider: Provider, model: str = "") -> Target:
         """Return where calls go, whatever the environment holds."""
         model = model or self.model
@@ -183,9 +187,10 @@ class Declarations:
 
     def policies(self, provider: Provider) -> dict[str, Policy]:
         """Return the policy of every parameter and feature that the table or the kit knows."""
-        table = provider.info.parameters
+        info = self.info(provider)
+        table = info.parameters
         names = {name for name in (*table, *SAMPLES, *self.samples) if not name.endswith(".*")}
-        return {name: policy_for(name, table, native=provider.native) for name in sorted(names)}
+        return {name: policy_for(name, table, native=info.native) for name in sorted(names)}
 
     def sample(self, name: str) -> Sample | None:
         """Return a use of a parameter or feature."""
@@ -193,11 +198,11 @@ class Declarations:
 
     def beside(self, provider: Provider, sample: Sample) -> dict[str, Any]:
         """Return what a sample needs beside it, as far as the provider carries that."""
-        table = provider.info.parameters
+        info = self.info(provider)
         uses = []
         for name in sample.beside:
             needed = self.sample(name)
-            support = policy_for(name, table, native=provider.native).support
+            support = policy_for(name, info.parameters, native=info.native).support
             if needed is not None and support not in {"warned", "rejected"}:
                 uses.append(needed.request)
         return merged(*uses)

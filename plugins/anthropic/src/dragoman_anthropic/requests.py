@@ -89,7 +89,7 @@ def messages_body(request: dict[str, Any], target: Target) -> MessagesBody:
         BadRequestError: something that Claude cannot take; `param` names it.
     """
     model = model_named(target.model)
-    notes = Notes(target.provider)
+    notes = Notes(target.author)
     conversation = Conversation(model, notes)
     if request.get("instructions"):
         conversation.system.append({"type": "text", "text": request["instructions"]})

@@ -48,7 +48,7 @@ class _Answer:
 
 def parse_response(payload: Any, output: Output, target: Target) -> None:
     """Write a whole message."""
-    answer = _Answer(output, target.provider)
+    answer = _Answer(output, target.author)
     _begin(answer, payload)
     _conclude(answer)
 
@@ -69,7 +69,7 @@ def handle_stream_event(event: StreamEvent, output: Output, target: Target) -> N
         return
     answer = output.state.get("answer")
     if answer is None:
-        answer = output.state["answer"] = _Answer(output, target.provider)
+        answer = output.state["answer"] = _Answer(output, target.author)
     handle(answer, data)
 
 

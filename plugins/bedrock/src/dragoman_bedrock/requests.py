@@ -74,7 +74,7 @@ def converse_body(request: dict[str, Any], target: Target) -> ConverseBody:
         BadRequestError: something that Bedrock or the model cannot take; `param` names it.
     """
     model = model_named(family_name(target))
-    notes = Notes(target.provider, maker_of(target), cites=bool(model.family))
+    notes = Notes(target.author, maker_of(target), cites=bool(model.family))
     conversation = Conversation(model, notes)
     if (request.get("instructions") or "").strip():
         conversation.system.append({"text": request["instructions"]})

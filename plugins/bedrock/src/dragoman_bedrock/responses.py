@@ -37,7 +37,7 @@ class _Answer:
     def __init__(self, output: Output, target: Target) -> None:
         self.output = output
         raw = model_named(family_name(target)).raw_reasoning
-        self.blocks = Blocks(output, target.provider, maker_of(target), raw_reasoning=raw)
+        self.blocks = Blocks(output, target.author, maker_of(target), raw_reasoning=raw)
         self.counted = False
         """Whether ``metadata`` has come; it may come before ``messageStop``, or never."""
 

@@ -9,9 +9,9 @@ from dragoman_cli.terminal import as_json, say, table
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
-    from dragoman.providers import Provider
+    from dragoman.hookspecs import ProviderInfo
 
 __all__ = ["configure", "help", "run"]
 
@@ -27,7 +27,10 @@ def configure(parser: ArgumentParser) -> None:
         "warning), rejected (a 400 that names it)."
     )
     parser.add_argument(
-        "providers", nargs="+", metavar="PROVIDER", help="such as anthropic; several are shown side by side"
+        "providers",
+        nargs="+",
+        metavar="PROVIDER",
+        help="such as anthropic, or a model of it; several are shown side by side",
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print an object by parameter")
@@ -42,36 +45,33 @@ def run(arguments: Namespace) -> int:
         PluginError: a plugin is broken.
     """
     from dragoman.parameters import as_markdown, full_table  # noqa: PLC0415 - not for --help
-    from dragoman.providers import load_provider  # noqa: PLC0415
+    from dragoman.providers import described  # noqa: PLC0415
 
-    providers = [load_provider(name.partition("/")[0]) for name in arguments.providers]
-    if len(providers) > 1:
-        return _compare(providers, arguments)
-    (provider,) = providers
-    policies = full_table(provider.info.parameters, native=provider.native)
+    infos = {name: described(name) for name in arguments.providers}
+    if len(infos) > 1:
+        return _compare(infos, arguments)
+    (info,) = infos.values()
+    policies = full_table(info.parameters, native=info.native)
     if arguments.json:
         say(as_json({name: policy._asdict() for name, policy in policies.items()}, indent=2))
     elif arguments.markdown:
-        say(as_markdown(provider.info.parameters))
+        say(as_markdown(info.parameters))
     else:
         say(table(_HEADINGS, [(name, policy.support, policy.note) for name, policy in policies.items()]))
     return OK
 
 
-def _compare(providers: Sequence[Provider], arguments: Namespace) -> int:
+def _compare(infos: Mapping[str, ProviderInfo], arguments: Namespace) -> int:
     from dragoman.parameters import PARAMETERS, policy_for  # noqa: PLC0415 - not for --help
 
-    named = {name for provider in providers for name in provider.info.parameters}
+    named = {name for info in infos.values() for name in info.parameters}
     features = sorted(name for name in named if name.partition(".")[0] in PARAMETERS and "." in name)
     groups = {name.partition(".")[0] for name in features}
     supports = {
-        name: [
-            policy_for(name, provider.info.parameters, native=provider.native).support
-            for provider in providers
-        ]
+        name: [policy_for(name, info.parameters, native=info.native).support for info in infos.values()]
         for name in [*(name for name in PARAMETERS if name not in groups), *features]
     }
-    names = [provider.name for provider in providers]
+    names = list(infos)
     if arguments.json:
         compared = {name: dict(zip(names, found, strict=True)) for name, found in supports.items()}
         say(as_json(compared, indent=2))

@@ -64,7 +64,7 @@ def chat_body(request: dict[str, Any], target: Target, host: Host) -> ChatBody:
     Raises:
         BadRequestError: something that Chat Completions cannot carry; `param` names it.
     """
-    notes = Notes(target.provider, host)
+    notes = Notes(target.author, host)
     conversation = Conversation(notes)
     if request.get("instructions"):
         conversation.say("system", request["instructions"])

@@ -30,7 +30,7 @@ def parse_response(payload: Any, output: Output, target: Target) -> None:
     if not choices and failure is None:
         output.fail(read_error(said, 502) or _not_a_completion(target.provider))
         return
-    answer = Answer(output, target.provider)
+    answer = Answer(output, target.author)
     _about(answer, said)
     if len(choices) > 1:
         output.warn("the host gave several choices; the first is the answer")
@@ -49,7 +49,7 @@ def handle_stream_event(event: StreamEvent, output: Output, target: Target) -> N
         return
     answer = output.state.get("answer")
     if answer is None:
-        answer = output.state["answer"] = Answer(output, target.provider)
+        answer = output.state["answer"] = Answer(output, target.author)
     _about(answer, chunk)
     choices = _objects(chunk.get("choices"))
     said = [_take_choice(answer, choice) for choice in choices]

@@ -168,7 +168,7 @@ class AnswerChecks(Declarations):
         Troubleshooting: look for what you know and let the rest be; do not iterate over what may grow. A
         native wire passes the unknown on instead.
         """
-        native = self.loaded().native
+        native = self.info(self.loaded()).native
         problems = []
         for name, exchange in self.declared().items():
             whole, streamed = self.whole(exchange), self.streamed(exchange)

@@ -96,8 +96,11 @@ class PackageChecks(Declarations):
 
         Troubleshooting: every field is described in ``dragoman.hookspecs.ProviderInfo``.
         """
-        info = self.loaded().info
+        provider = self.loaded()
+        info = self.info(provider)
         problems = []
+        if info.name != provider.name:
+            problems.append(f"model_info is of {info.name!r}: replace of provider_info only what differs")
         if not 1 <= info.spec_version <= SPEC_VERSION:
             problems.append(f"spec_version {info.spec_version} is not supported")
         if not info.wire:

@@ -59,10 +59,10 @@ class RequestChecks(Declarations):
         Troubleshooting: add the names to ``policies(...)``. `warned` is for what an answer keeps its meaning
         without, `rejected` for everything else; a few words say why.
         """
-        provider = self.loaded()
-        if provider.native:
+        info = self.info(self.loaded())
+        if info.native:
             pytest.skip("a native wire passes on what its table does not name")
-        table = provider.info.parameters
+        table = info.parameters
         told = {name.partition(".")[0] if name.partition(".")[0] in GROUPS else name for name in table}
         missing = [name for name in PARAMETERS if name not in told]
         fail_for(missing, "parameters without a policy:")
@@ -142,7 +142,7 @@ class RequestChecks(Declarations):
         Troubleshooting: change of the request what you must (the model's name), and leave the rest.
         """
         provider = self.loaded()
-        if not provider.native:
+        if not self.info(provider).native:
             pytest.skip("the wire is translated: the unknown is refused, see test_bad_input_is_refused")
         problems = []
         for what, request, param in BAD_INPUTS:
@@ -196,7 +196,7 @@ class RequestChecks(Declarations):
         """
         provider = self.loaded()
         problems = []
-        for what, request, param in () if provider.native else BAD_INPUTS:
+        for what, request, param in () if self.info(provider).native else BAD_INPUTS:
             try:
                 self.session(provider, **request).prepare()
             except BadRequestError as error:

@@ -139,9 +139,10 @@ def full_table(table: Mapping[str, Policy], *, native: bool) -> dict[str, Policy
     return {name: policy_for(name, table, native=native or name in nested) for name in names}
 
 
-def as_markdown(table: Mapping[str, Policy]) -> str:
-    """Return what a provider's table says beyond what dragoman does everywhere, for its README."""
-    own = {name: policy for name, policy in table.items() if _EVERYWHERE.get(name) != policy}
+def as_markdown(table: Mapping[str, Policy], *, beyond: Mapping[str, Policy] | None = None) -> str:
+    """Return what a table says that another does not, for a README; by default what is not so everywhere."""
+    known = _EVERYWHERE if beyond is None else beyond
+    own = {name: policy for name, policy in table.items() if known.get(name) != policy}
     native = ", ".join(f"`{name}`" for name, policy in own.items() if policy.support == "native")
     lines = [f"Native: {native}.", ""] if native else []
     lines += ["| parameter | support | note |", "|--|--|--|"]

@@ -87,6 +87,8 @@ def test_params_in_three_forms(run: Run) -> None:
     assert len(lines) == len(expected)
     markdown = run("params", "echo", "--markdown").out
     assert "| `temperature` | warned | nothing is drawn at random |" in markdown
+    beyond = run("params", "echo", "--markdown", "--beyond", "echo").out
+    assert beyond.splitlines() == ["| parameter | support | note |", "|--|--|--|"]
 
 
 def test_params_side_by_side(run: Run) -> None:

@@ -32,6 +32,7 @@ def configure(parser: ArgumentParser) -> None:
         metavar="PROVIDER",
         help="such as anthropic, or a model of it; several are shown side by side",
     )
+    parser.add_argument("--beyond", metavar="OTHER", help="with --markdown: what differs from OTHER's table")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print an object by parameter")
     form.add_argument("--markdown", action="store_true", help="print a README's table: the provider's own")
@@ -55,7 +56,8 @@ def run(arguments: Namespace) -> int:
     if arguments.json:
         say(as_json({name: policy._asdict() for name, policy in policies.items()}, indent=2))
     elif arguments.markdown:
-        say(as_markdown(info.parameters))
+        other = described(arguments.beyond).parameters if arguments.beyond else None
+        say(as_markdown(info.parameters, beyond=other))
     else:
         say(table(_HEADINGS, [(name, policy.support, policy.note) for name, policy in policies.items()]))
     return OK

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from dragoman.relay import Relay
 from dragoman.testing.legality import check_events
+from dragoman.tools import ToolNames
 
 DRAGOMAN: dict[str, Any] = {"provider": "acme", "model": "m", "attempts": [], "cost": None, "warnings": []}
 
@@ -560,3 +561,35 @@ def test_an_error_behind_a_status_of_success_is_an_error():
     relayed.whole({"error": {"message": "No such model.", "type": "not_found_error"}})
     relayed.complete()
     assert (relayed.error.message, relayed.error.status) == ("No such model.", 404)
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+def test_a_call_id_that_the_conversation_has_used_is_not_used_again(streamed):
+    calls = [
+        {"id": f"fc_{n}", "type": "function_call", "call_id": f"call_{n}", "name": "f", "arguments": "{}",
+         "status": "completed"}
+        for n in range(2)
+    ]  # fmt: skip
+    events = opening()
+    for index, call in enumerate(calls):
+        begun = {**call, "arguments": "", "status": "in_progress"}
+        events += [
+            {"type": "response.output_item.added", "output_index": index, "item": begun},
+            {"type": "response.output_item.done", "output_index": index, "item": call},
+        ]
+    events.append(lifecycle("completed", "completed", output=calls))
+    relayed = Relay(initial(), ToolNames(known_call_ids=frozenset({"call_0"})))
+    if streamed:
+        for event in events:
+            relayed.event(copy.deepcopy(event))
+    else:
+        relayed.whole(snapshot("completed", output=copy.deepcopy(calls)))
+    relayed.complete()
+    told = relayed.take_events()
+    check_events(told)
+    fresh, kept = relayed.response["output"]
+    assert fresh["call_id"] != "call_0"
+    assert kept == calls[1]
+    assert fresh == {**calls[0], "call_id": fresh["call_id"]}
+    items = [event["item"] for event in told if "item" in event]
+    assert {item["call_id"] for item in items} == {fresh["call_id"], "call_1"}

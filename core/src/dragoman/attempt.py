@@ -26,7 +26,7 @@ from dragoman.history import readable_history
 from dragoman.parameters import apply_policy, policy_for
 from dragoman.refusals import generic_refusal, refusal_error
 from dragoman.secrecy import Redactor
-from dragoman.tools import ToolNames, rewrite_tools
+from dragoman.tools import ToolNames, call_ids, rewrite_tools
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -118,7 +118,9 @@ class Attempt:
             allowed=self._allowed,
         )
         request = self._with_readable_input(request)
-        if not native:
+        if native:
+            self._names = ToolNames(known_call_ids=call_ids(request.get("input")))
+        else:
             request, self._names = rewrite_tools(
                 {**request, "stream": self.streamed},
                 lambda feature: policy_for(feature, table, native=False).support == "native",

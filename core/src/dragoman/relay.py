@@ -13,7 +13,8 @@ Three decisions where an upstream contradicts itself:
   the upstream's numbering has no hole, which proves the contradiction to be its own: then it is passed on.
 * A call whose `added` event is missing has no name yet, an item behind one that was lost no place: what is
   said of them is held back until a `done` event or the terminal response tells the whole.
-* The first id wins: of the response, of an item, of a call.
+* The first id wins: of the response, of an item, of a call. A call's that the conversation has used already
+  (some servers number the calls of every turn from 0) is replaced by a fresh one.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from dragoman.stream_errors import error_event, response_error, stream_error
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dragoman.tools import ToolNames
     from dragoman.types import Event, Item
 
 __all__ = ["Relay"]
@@ -54,14 +56,15 @@ _CUT = ProviderError(
 class Relay(ItemRelay):
     """One answer of a native upstream. The session drives it as it drives an ``Output``."""
 
-    def __init__(self, response: dict[str, Any]) -> None:
+    def __init__(self, response: dict[str, Any], names: ToolNames | None = None) -> None:
         """Start an answer.
 
         Args:
             response: the Response as it stands before any output (see ``initial_response``). Its `dragoman`
                 goes into the terminal response; the rest serves where the upstream gives nothing.
+            names: knows the call ids that the conversation has used.
         """
-        super().__init__()
+        super().__init__(names.known_call_ids if names is not None else ())
         self.response = response
         """The response as last told: the upstream's own, with `dragoman`; final once `ended`."""
         self.ended = False

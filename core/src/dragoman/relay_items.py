@@ -27,7 +27,7 @@ from dragoman.relayed import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from dragoman.types import Event, Item
 
@@ -40,8 +40,9 @@ _PART_EVENTS = {holder: (stem, index_name) for holder, stem, index_name in set(P
 class ItemRelay(ABC):
     """The items of one answer, as an upstream streams them."""
 
-    def __init__(self) -> None:
+    def __init__(self, known_call_ids: Iterable[str] = ()) -> None:
         self._events: list[Event] = []
+        self._call_ids = set(known_call_ids)
         self._number = 0
         self._items: list[RelayedItem] = []
         self._numbered: dict[int | None, RelayedItem] = {}  # by the upstream's output_index
@@ -72,6 +73,10 @@ class ItemRelay(ABC):
             added = {**added, "id": new_id(_PREFIXES.get(added["type"], "item"))}
         if data is None and "status" in added:
             added = {**added, "status": "in_progress"}
+        if added["type"] in CALLS:
+            if added.get("call_id") in self._call_ids:
+                added = {**added, "call_id": new_id("call")}
+            self._call_ids.add(added["call_id"])
         relayed = RelayedItem(added, len(self._items), upstream_index)
         self._items.append(relayed)
         self._writing = None  # an upstream that reuses a number means this item from now on

@@ -205,7 +205,7 @@ class Session(Attempt):
                 model=self.target.model,
                 warnings=self._warnings,
             )
-            self._answer = Relay(response) if self.info.native else Output(response, self._names)
+            self._answer = Relay(response, self._names) if self.info.native else Output(response, self._names)
         return self._answer
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from dragoman.types import Item
 
-__all__ = ["ArgumentsUnwrapper", "Tool", "ToolNames", "rewrite_tools"]
+__all__ = ["ArgumentsUnwrapper", "Tool", "ToolNames", "call_ids", "rewrite_tools"]
 
 _MAX_NAME = 64
 _INPUT = "input"
@@ -65,11 +65,7 @@ def rewrite_tools(
         is_native: tells for ``tools.custom``, ``tools.namespace``, ``tool_choice.allowed_tools`` whether
             the provider has its own.
     """
-    names = ToolNames(
-        known_call_ids=frozenset(
-            item["call_id"] for item in request["input"] if isinstance(item.get("call_id"), str)
-        )
-    )
+    names = ToolNames(known_call_ids=call_ids(request["input"]))
     tools = request.get("tools") or []
     rewritten = _flatten(tools, names, is_native)
     result = {**request, "input": _rewrite_items(request["input"], is_native)}
@@ -77,6 +73,14 @@ def rewrite_tools(
         result["tools"] = rewritten
     _rewrite_choice(result, names, is_native)
     return result, names
+
+
+def call_ids(items: Any) -> frozenset[str]:
+    """Return the call ids that an input has; what is no list of items has none."""
+    if not isinstance(items, list):
+        return frozenset()
+    found = (item.get("call_id") for item in items if isinstance(item, dict))
+    return frozenset(id_ for id_ in found if isinstance(id_, str))
 
 
 def _flatten(

@@ -75,3 +75,8 @@ def test_refusals(status, type_, message, expected):
 )
 def test_other_peoples_refusals_are_left_to_core(body):
     assert plugin.parse_error(401, {}, body, TARGET) is None
+
+
+def test_an_error_in_openais_form_is_left_to_whoever_reads_that():
+    error = {"message": "No.", "type": "invalid_request_error", "param": "model", "code": "model_not_found"}
+    assert plugin.parse_error(404, {}, json.dumps({"error": error}).encode(), TARGET) is None

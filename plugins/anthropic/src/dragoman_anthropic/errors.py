@@ -53,8 +53,8 @@ def parse_error(status: int, body: bytes) -> ProviderError | None:
     error = payload.get("error") if isinstance(payload, dict) else None
     if not isinstance(error, dict) or not isinstance(error.get("message"), str):
         return None
-    if payload.get("type") != "error" and error.get("type") not in _KINDS:
-        return None
+    if payload.get("type") != "error" and (error.get("type") not in _KINDS or "code" in error):
+        return None  # OpenAI's form has some of the types too, and a code beside them
     return _provider_error(error, status)
 
 

@@ -94,14 +94,36 @@ def aimock(request):
             process.terminate()
 
 
-@pytest.fixture(params=["openai/gpt-5-mini", "anthropic/claude-sonnet-4-5"])
+_KEY = {"api_key": "sk-for-an-emulator"}
+# The path at which the emulator has a provider's API, and what a call there needs.
+_PROVIDERS = {
+    "openai/gpt-5-mini": ("/v1", _KEY),
+    "azure/my-deployment": ("", _KEY),
+    "azure_ai/my-deployment": ("/v1/chat/completions", _KEY),
+    "azure_ai/claude-opus-4-5": ("/v1/messages", _KEY),
+    "azure_ai/responses/my-deployment": ("", _KEY),
+    "anthropic/claude-sonnet-4-5": ("", _KEY),
+    "bedrock/us.amazon.nova-lite-v1:0": (
+        "",
+        {"aws_region_name": "us-east-1", "aws_access_key_id": "AKIATEST", "aws_secret_access_key": "secret"},
+    ),
+    "gemini/gemini-2.5-flash": ("/v1beta", _KEY),
+    "vertex_ai/gemini-2.5-flash": (
+        "",
+        {"vertex_project": "p", "vertex_location": "us-central1", "vertex_access_token": "token"},
+    ),
+    "openai_compatible/some-model": ("/v1", _KEY),
+}
+
+
+@pytest.fixture(params=_PROVIDERS)
 def options(request, aimock):
-    """Return the keywords of a call: model, address, a key."""
-    base = f"{aimock}/v1" if request.param.startswith("openai") else aimock
+    """Return the keywords of a call: model, address, credentials."""
+    path, credentials = _PROVIDERS[request.param]
     return {
         "model": request.param,
-        "api_base": base,
-        "api_key": "sk-for-an-emulator",
+        "api_base": f"{aimock}{path}",
+        **credentials,
         "timeout": Timeout(first_event=5, between_events=5, total=10),
     }
 
@@ -172,7 +194,8 @@ def test_reasoning(ask, stream):
     response = ask("Solve a riddle", stream=stream, reasoning={"effort": "low", "summary": "auto"})
     reasoning, message = response.output
     assert reasoning.type == "reasoning"
-    assert reasoning.summary[0].text == "It has no mouth and still it whistles."
+    thoughts = reasoning.summary or reasoning.content  # Chat Completions has them raw
+    assert thoughts[0].text == "It has no mouth and still it whistles."
     assert message.content[0].text == response.output_text == "It is the wind."
 
 

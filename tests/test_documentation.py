@@ -13,7 +13,7 @@ import pytest
 from tests.story_upstream import STORY
 
 from dragoman.parameters import as_markdown
-from dragoman.providers import load_provider
+from dragoman.providers import described
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
@@ -23,6 +23,10 @@ PAGES = sorted(
 )
 PROVIDER_PAGES = [page for page in PAGES if any(page.parent.glob("src/*/info.py"))]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# Of another model than the provider's usual one, or only what is different from another's.
+TABLE = re.compile(
+    r"<!-- parameters(?: (\S+))?(?: beyond (\S+))? -->\n(.*?)\n<!-- /parameters -->", re.DOTALL
+)
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#]+)")
 
 
@@ -47,14 +51,16 @@ def test_links_lead_somewhere(page):
 
 
 @pytest.mark.parametrize("page", PROVIDER_PAGES, ids=lambda page: page.parent.name)
-def test_a_providers_readme_has_its_parameter_table(page):
-    name = page.parent.name.replace("-", "_")
-    _, _, rest = page.read_text().partition("<!-- parameters -->\n")
-    written, end, _ = rest.partition("\n<!-- /parameters -->")
-    assert end, f"{page} lacks the marks around its table"
-    assert written == as_markdown(load_provider(name).info.parameters), (
-        f"write the output of `dragoman params {name} --markdown` between the marks"
-    )
+def test_a_providers_readme_has_its_parameter_tables(page):
+    tables = TABLE.findall(page.read_text())
+    assert tables, f"{page} has no table between <!-- parameters --> and <!-- /parameters -->"
+    for model, beyond, written in tables:
+        name = model or page.parent.name.replace("-", "_")
+        known = described(beyond).parameters if beyond else None
+        command = f"dragoman params {name} --markdown" + (f" --beyond {beyond}" if beyond else "")
+        assert written == as_markdown(described(name).parameters, beyond=known), (
+            f"write the output of `{command}` between the marks"
+        )
 
 
 # ---- the page that people come from ---------------------------------------------------------------------
@@ -63,6 +69,16 @@ def test_a_providers_readme_has_its_parameter_table(page):
 SEED = {
     "openai/o1-pro": {},
     "anthropic/claude-3-5-sonnet-20240620": {"ANTHROPIC_API_KEY": "your-anthropic-api-key"},
+    "vertex_ai/gemini-1.5-pro": {
+        "VERTEXAI_PROJECT": "your-gcp-project-id",
+        "VERTEXAI_LOCATION": "us-central1",
+    },
+    "bedrock/anthropic.claude-3-sonnet-20240229-v1:0": {
+        "AWS_ACCESS_KEY_ID": "your-access-key-id",
+        "AWS_SECRET_ACCESS_KEY": "your-secret-access-key",
+        "AWS_REGION_NAME": "us-west-2",
+    },
+    "gemini/gemini-1.5-flash": {"GEMINI_API_KEY": "your-gemini-api-key"},
 }
 
 

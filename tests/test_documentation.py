@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from tests.story_upstream import STORY
 
+import dragoman_cli
 from dragoman.parameters import as_markdown
 from dragoman.providers import described
 
@@ -61,6 +62,17 @@ def test_a_providers_readme_has_its_parameter_tables(page):
         assert written == as_markdown(described(name).parameters, beyond=known), (
             f"write the output of `{command}` between the marks"
         )
+
+
+def test_the_providers_parameters_stand_side_by_side(capsys):
+    page = (ROOT / "plugins" / "README.md").read_text()
+    names, written = re.search(
+        r"<!-- comparison (.*?) -->\n(.*?)\n<!-- /comparison -->", page, re.DOTALL
+    ).groups()
+    assert dragoman_cli.main(["params", *names.split(), "--markdown"]) == 0
+    assert written == capsys.readouterr().out.rstrip("\n"), (
+        f"write the output of `dragoman params {names} --markdown` between the marks"
+    )
 
 
 # ---- the page that people come from ---------------------------------------------------------------------

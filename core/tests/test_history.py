@@ -78,7 +78,6 @@ SEARCH = {"type": "web_search_call", "id": "ws_1", "action": {}}
         ({"type": "other:thing"}, False, True),
         ({"type": "additional_tools", "tools": []}, True, True),
         ({"type": "function_call_output", "call_id": "c", "output": []}, True, True),
-        ({"type": "item_reference", "id": "msg_1"}, True, True),
     ],
 )
 def test_each_wire_gets_what_it_can_read(item, translated, native):
@@ -142,3 +141,11 @@ def test_every_short_form_becomes_the_long_one(text):
     assert reference["type"] == "item_reference"
     assert short == before
     assert canonical_input(full) == full
+
+
+def test_a_reference_needs_a_store_that_only_a_native_upstream_has():
+    reference = {"type": "item_reference", "id": "msg_1"}
+    assert readable_history([reference], "toy", native=True).items == [reference]
+    with pytest.raises(BadRequestError, match="no store of items") as refusal:
+        readable_history([MESSAGE, reference], "toy", native=False)
+    assert refusal.value.param == "input[1]"

@@ -6,12 +6,15 @@ a translator meets a list of items, each with its `type`, and content that is al
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
+
+from dragoman.errors import BadRequestError
 
 if TYPE_CHECKING:
     from dragoman.types import Item
 
-__all__ = ["canonical_input"]
+__all__ = ["call_arguments", "canonical_input"]
 
 _OUTPUTS = frozenset({"function_call_output", "custom_tool_call_output"})
 
@@ -21,6 +24,29 @@ def canonical_input(value: str | list[Item]) -> list[Item]:
     if isinstance(value, str):
         return [_message("user", value)]
     return [_canonical_item(item) for item in value]
+
+
+def call_arguments(item: Item, param: str) -> dict[str, Any]:
+    """Return a function call's arguments as an object, for wires that want one.
+
+    Those of a call that was cut off are no JSON: they become an empty object, as the upstreams have it.
+
+    Raises:
+        BadRequestError: no JSON, or no object; `param` is the item's place.
+    """
+    try:
+        arguments = json.loads(item["arguments"].strip() or "{}")
+    except ValueError as problem:
+        if item.get("status") == "incomplete":
+            return {}
+        raise BadRequestError(
+            f"the arguments of {item['name']!r} are not JSON: {problem}", param=f"{param}.arguments"
+        ) from None
+    if not isinstance(arguments, dict):
+        raise BadRequestError(
+            f"the arguments of {item['name']!r} must be a JSON object", param=f"{param}.arguments"
+        )
+    return arguments
 
 
 def _canonical_item(item: Item) -> Item:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dragoman.errors import UnsupportedParameterError
+from dragoman.errors import BadRequestError, UnsupportedParameterError
 from dragoman.sealing import is_sealed, sealed_by
 
 if TYPE_CHECKING:
@@ -48,12 +48,19 @@ def readable_history(items: list[Item], provider: str, *, native: bool) -> Histo
         native: whether it speaks the Responses API: then everything that no other provider sealed is its.
 
     Raises:
+        BadRequestError: a reference to an item, for a wire that has no store of them.
         UnsupportedParameterError: a compaction item of another provider: it stands for the conversation so
             far, so the answer would not know its history.
     """
     history = History([], [], [])
     for index, item in enumerate(items):
         type_ = item.get("type", "message")
+        if type_ == "item_reference" and not native:
+            raise BadRequestError(
+                f"{item.get('id')!r} is a reference, and there is no store of items to find it in: send the "
+                "item",
+                param=f"input[{index}]",
+            )
         seal = item.get(_SEAL)
         author = sealed_by(seal)
         universal = type_ in _UNIVERSAL

@@ -14,11 +14,14 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dragoman.errors import BadRequestError
 
-__all__ = ["is_sealed", "seal", "sealed_by", "unseal"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["is_sealed", "seal", "sealed_by", "sealed_state", "unseal"]
 
 _MARK = "dragoman:"
 
@@ -59,3 +62,13 @@ def unseal(provider: str, value: object, *, param: str) -> Any:
             param=param,
             code="invalid_encrypted_content",
         ) from None
+
+
+def sealed_state(author: str, item: Mapping[str, Any], param: str) -> dict[str, Any] | None:
+    """Return the object that `author` sealed into an item's `encrypted_content`; None where there is none.
+
+    Raises:
+        BadRequestError: it was changed; `param` is the item's place.
+    """
+    state = unseal(author, item.get("encrypted_content"), param=f"{param}.encrypted_content")
+    return state if isinstance(state, dict) else None

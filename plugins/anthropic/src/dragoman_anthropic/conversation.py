@@ -6,12 +6,12 @@ blocks stand as the model wrote them, in a user's turn the results of tools come
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from dragoman.canonical import call_arguments
 from dragoman.errors import BadRequestError
-from dragoman.sealing import unseal
+from dragoman.sealing import sealed_state
 from dragoman_anthropic.content import content_blocks
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Conversation:
             self._user().extend(_as_system_note(block) for block in blocks)
 
     def _reasoning(self, item: Item, param: str) -> None:
-        state = self._state(item, param)
+        state = sealed_state(self._notes.provider, item, param)
         if state is None:
             self._notes.warn("Claude takes back only reasoning that it signed; this was left out", param)
         elif "redacted_thinking" in state:
@@ -93,9 +93,9 @@ class Conversation:
             "type": "tool_use",
             "id": _wire_id(item["call_id"]),
             "name": item["name"],
-            "input": _arguments(item, f"{param}.arguments"),
+            "input": call_arguments(item, param),
         }
-        state = self._state(item, param)
+        state = sealed_state(self._notes.provider, item, param)
         if state is not None and "caller" in state:
             block["caller"] = state["caller"]
         self._assistant(block)
@@ -117,7 +117,7 @@ class Conversation:
     def _sealed(self, item: Item, param: str) -> None:
         """Add what only Anthropic can have written: its blocks as they were."""
         type_ = item["type"]
-        state = self._state(item, param)
+        state = sealed_state(self._notes.provider, item, param)
         if state is None or not state.keys() & {"use", "block", "container"}:
             raise BadRequestError(
                 f"Claude cannot read this item of the type {type_!r}: it takes messages, function calls, "
@@ -130,18 +130,6 @@ class Conversation:
             self._assistant(state["block"])
         else:
             self._server_tool(state["use"], state.get("result"), state.get("between", 0))
-
-    def _state(self, item: Item, param: str) -> dict[str, Any] | None:
-        """Return what this provider sealed into the item; None where it sealed nothing."""
-        where = f"{param}.encrypted_content"
-        state = unseal(self._notes.provider, item.get("encrypted_content"), param=where)
-        return state if isinstance(state, dict) else None
-
-    def _item_reference(self, item: Item, param: str) -> None:
-        raise BadRequestError(
-            f"{item.get('id')!r} is a reference, and there is no store of items to find it in: send the item",
-            param=param,
-        )
 
     # ---- the turns ----------------------------------------------------------------------------------
 
@@ -197,25 +185,9 @@ def _wire_id(call_id: str) -> str:
     return _FOREIGN_IN_ID.sub("_", call_id)
 
 
-def _arguments(item: Item, param: str) -> dict[str, Any]:
-    text = item["arguments"].strip() or "{}"
-    try:
-        arguments = json.loads(text)
-    except ValueError as problem:
-        if item.get("status") == "incomplete":
-            return {}  # cut off: what the API itself makes of such a call
-        raise BadRequestError(
-            f"the arguments of {item['name']!r} are not JSON: {problem}", param=param
-        ) from None
-    if not isinstance(arguments, dict):
-        raise BadRequestError(f"the arguments of {item['name']!r} must be a JSON object", param=param)
-    return arguments
-
-
 _ITEMS: dict[str, Callable[[Conversation, Item, str], None]] = {
     "message": Conversation._message,
     "reasoning": Conversation._reasoning,
     "function_call": Conversation._function_call,
     "function_call_output": Conversation._function_call_output,
-    "item_reference": Conversation._item_reference,
 }

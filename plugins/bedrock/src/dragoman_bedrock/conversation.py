@@ -6,12 +6,12 @@ blocks stand as the model wrote them; in a user's turn the results of tools come
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from dragoman.canonical import call_arguments
 from dragoman.errors import BadRequestError
-from dragoman.sealing import unseal
+from dragoman.sealing import sealed_state
 from dragoman_bedrock.content import cache_point, content_blocks
 from dragoman_bedrock.documents import DocumentNames, with_text_beside_documents
 
@@ -89,7 +89,7 @@ class Conversation:
             self._user().extend(_as_system_note(block) for block in blocks)
 
     def _reasoning(self, item: Item, param: str) -> None:
-        state = self._state(item, param) or {}
+        state = sealed_state(self._notes.provider, item, param) or {}
         maker = state.get("maker")
         if maker and self._notes.maker and maker != self._notes.maker:
             self._notes.warn(f"only models of {maker} can read this reasoning; it was left out", param)
@@ -109,7 +109,7 @@ class Conversation:
         call = {
             "toolUseId": _wire_id(item["call_id"]),
             "name": item["name"],
-            "input": _arguments(item, f"{param}.arguments"),
+            "input": call_arguments(item, param),
         }
         self.called.append(item["name"])
         self._assistant({"toolUse": call})
@@ -135,7 +135,7 @@ class Conversation:
         turn[place:place] = [{"toolResult": result}, *([mark] if mark else marks[-1:])]
 
     def _image_generation_call(self, item: Item, param: str) -> None:
-        format_ = (self._state(item, param) or {}).get("image")
+        format_ = (sealed_state(self._notes.provider, item, param) or {}).get("image")
         if format_ is None or not item.get("result"):
             self._sealed(item, param)
             return
@@ -143,7 +143,7 @@ class Conversation:
 
     def _sealed(self, item: Item, param: str) -> None:
         """Add what only Bedrock can have written: its blocks as they were."""
-        state = self._state(item, param) or {}
+        state = sealed_state(self._notes.provider, item, param) or {}
         if "use" in state and self._model.family and not self._model.system_tools:
             self._notes.warn("this model does not know the tool of this call; it was left out", param)
         elif "use" in state:
@@ -158,18 +158,6 @@ class Conversation:
                 "calls, their outputs, and what its models wrote, with the encrypted_content",
                 param=param,
             )
-
-    def _state(self, item: Item, param: str) -> dict[str, Any] | None:
-        """Return what this provider sealed into the item; None where it sealed nothing."""
-        where = f"{param}.encrypted_content"
-        state = unseal(self._notes.provider, item.get("encrypted_content"), param=where)
-        return state if isinstance(state, dict) else None
-
-    def _item_reference(self, item: Item, param: str) -> None:
-        raise BadRequestError(
-            f"{item.get('id')!r} is a reference, and there is no store of items to find it in: send the item",
-            param=param,
-        )
 
     # ---- the turns ----------------------------------------------------------------------------------
 
@@ -219,26 +207,10 @@ def _wire_id(call_id: str) -> str:
     return _FOREIGN_IN_ID.sub("_", call_id)[:64]
 
 
-def _arguments(item: Item, param: str) -> dict[str, Any]:
-    text = item["arguments"].strip() or "{}"
-    try:
-        arguments = json.loads(text)
-    except ValueError as problem:
-        if item.get("status") == "incomplete":
-            return {}  # cut off: what Bedrock itself makes of such a call
-        raise BadRequestError(
-            f"the arguments of {item['name']!r} are not JSON: {problem}", param=param
-        ) from None
-    if not isinstance(arguments, dict):
-        raise BadRequestError(f"the arguments of {item['name']!r} must be a JSON object", param=param)
-    return arguments
-
-
 _ITEMS: dict[str, Callable[[Conversation, Item, str], None]] = {
     "message": Conversation._message,
     "reasoning": Conversation._reasoning,
     "function_call": Conversation._function_call,
     "function_call_output": Conversation._function_call_output,
     "image_generation_call": Conversation._image_generation_call,
-    "item_reference": Conversation._item_reference,
 }

@@ -10,7 +10,7 @@ __all__ = ["PartialArguments"]
 
 # $.plain, ['quoted'], ["quoted"], [0]
 _STEP = re.compile(r"""\.([^.\[\]]+)|\[(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|(\d+))\]""")
-_VALUES = ("stringValue", "numberValue", "boolValue", "structValue", "listValue")
+_VALUES = ("stringValue", "numberValue", "boolValue", "structValue", "listValue", "nullValue")
 _LONGEST_LIST = 100_000
 """No honest index is larger: an absurd one must not make the list fill the memory."""
 
@@ -36,7 +36,9 @@ class PartialArguments:
             container = _inner(container, step, [] if isinstance(following, int) else {})
         *_, last = steps
         name = next((name for name in _VALUES if name in piece), None)
-        value = piece[name] if name else None
+        if name is None:
+            return  # the mark that a string begins or has ended
+        value = None if name == "nullValue" else piece[name]
         if isinstance(value, str):
             before = _inner(container, last, "")
             value = before + value if isinstance(before, str) else value

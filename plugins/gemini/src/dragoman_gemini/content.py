@@ -114,8 +114,13 @@ def _uploaded(part: Part, notes: Notes, param: str) -> Part:
 def _at(url: str, guess: str | None, param: str) -> Part:
     """Return the part for an address: the data itself, or where Gemini finds it."""
     if url[:5].lower() != "data:":
+        try:
+            address = urlsplit(url)
+        except ValueError as problem:
+            raise BadRequestError(f"this is no address: {problem}", param=param) from None
         # YouTube has no files, and no media type.
-        media_type = _media_type(urlsplit(url).path) or ("" if "youtu" in url else guess)
+        youtube = "youtu" in (address.hostname or "")
+        media_type = _media_type(address.path) or (None if youtube else guess)
         return {"fileData": {**({"mimeType": media_type} if media_type else {}), "fileUri": url}}
     head, comma, data = url[5:].partition(",")
     media_type, *options = (word.strip() for word in head.split(";"))

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from dragoman.canonical import call_arguments
 from dragoman.errors import BadRequestError
-from dragoman.sealing import unseal
+from dragoman.sealing import sealed_state
 from dragoman_gemini.content import content_parts
 from dragoman_gemini.signatures import signed_parts
 
@@ -77,7 +78,7 @@ class Conversation:
             self._turn("user").extend(_as_system_note(part) for part in parts)
 
     def _answer(self, item: Item, param: str) -> list[Part]:
-        state = self._state(item, param)
+        state = sealed_state(self._notes.provider, item, param)
         if state is not None and "signed" in state:
             texts = [part.get("text") for part in item["content"]]
             parts = signed_parts("".join(text for text in texts if text), state["signed"])
@@ -87,7 +88,7 @@ class Conversation:
         return content_parts(item["content"], f"{param}.content", self._model, self._notes)
 
     def _reasoning(self, item: Item, param: str) -> None:
-        state = self._state(item, param)
+        state = sealed_state(self._notes.provider, item, param)
         if state is None:
             self._notes.warn("Gemini takes back only its own reasoning; this was left out", param)
         elif "parts" in state:
@@ -101,9 +102,9 @@ class Conversation:
             self._model_parts([{**part, "thought": True} for part in parts])
 
     def _function_call(self, item: Item, param: str) -> None:
-        state = self._state(item, param) or {}
+        state = sealed_state(self._notes.provider, item, param) or {}
         kept = state.get("part") or {}
-        arguments = _arguments(item, f"{param}.arguments")
+        arguments = call_arguments(item, param)
         call = {**(kept.get("functionCall") or {}), "name": item["name"], "args": arguments}
         self._calls[item["call_id"]] = (len(self._calls), call)
         self._model_parts([{**kept, "functionCall": call}])
@@ -138,7 +139,7 @@ class Conversation:
         turn.insert(index, part)
 
     def _image_generation_call(self, item: Item, param: str) -> None:
-        state = self._state(item, param)
+        state = sealed_state(self._notes.provider, item, param)
         part = (state or {}).get("part")
         if part is None or not item.get("result"):
             self._sealed(item, param)
@@ -147,7 +148,7 @@ class Conversation:
 
     def _sealed(self, item: Item, param: str) -> None:
         """Add what only Gemini can have written: its parts as they were."""
-        state = self._state(item, param) or {}
+        state = sealed_state(self._notes.provider, item, param) or {}
         if "parts" in state:
             self._model_parts(state["parts"])
         elif "whole" in state and isinstance(item.get("part"), dict):
@@ -158,18 +159,6 @@ class Conversation:
                 "calls, their outputs, and what it wrote itself, with its encrypted_content",
                 param=param,
             )
-
-    def _state(self, item: Item, param: str) -> dict[str, Any] | None:
-        """Return what this provider sealed into the item; None where it sealed nothing."""
-        where = f"{param}.encrypted_content"
-        state = unseal(self._notes.provider, item.get("encrypted_content"), param=where)
-        return state if isinstance(state, dict) else None
-
-    def _item_reference(self, item: Item, param: str) -> None:
-        raise BadRequestError(
-            f"{item.get('id')!r} is a reference, and there is no store of items to find it in: send the item",
-            param=param,
-        )
 
     # ---- the turns ----------------------------------------------------------------------------------
 
@@ -193,7 +182,7 @@ def _response(text: str, *, failed: bool) -> dict[str, Any]:
     if failed:
         return {"error": text}
     try:
-        value = json.loads(text)
+        value = _parsed(text)
     except ValueError:
         value = None
     if isinstance(value, dict):
@@ -201,19 +190,16 @@ def _response(text: str, *, failed: bool) -> dict[str, Any]:
     return {"output": text} if text else {}
 
 
-def _arguments(item: Item, param: str) -> dict[str, Any]:
-    text = item["arguments"].strip() or "{}"
+def _parsed(text: str) -> Any:
+    """Return what JSON says; ValueError where it is none, or nothing that could be sent on."""
     try:
-        arguments = json.loads(text)
-    except ValueError as problem:
-        if item.get("status") == "incomplete":
-            return {}
-        raise BadRequestError(
-            f"the arguments of {item['name']!r} are not JSON: {problem}", param=param
-        ) from None
-    if not isinstance(arguments, dict):
-        raise BadRequestError(f"the arguments of {item['name']!r} must be a JSON object", param=param)
-    return arguments
+        return json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
 
 
 _ITEMS: dict[str, Callable[[Conversation, Item, str], None]] = {
@@ -222,5 +208,4 @@ _ITEMS: dict[str, Callable[[Conversation, Item, str], None]] = {
     "function_call": Conversation._function_call,
     "function_call_output": Conversation._function_call_output,
     "image_generation_call": Conversation._image_generation_call,
-    "item_reference": Conversation._item_reference,
 }

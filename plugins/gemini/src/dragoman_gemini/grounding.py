@@ -20,6 +20,8 @@ __all__ = ["Grounding"]
 
 Fields = dict[str, Any]
 
+_NAMELESS = "Gemini cited a source without naming it; the citation was left out"
+
 
 class Grounding:
     """What one answer rests on, collected and written when the model has stopped."""
@@ -44,7 +46,9 @@ class Grounding:
             self._chunks = _list(metadata["groundingChunks"])
         self._entry_point = metadata.get("searchEntryPoint") or self._entry_point
         queries = [*_list(metadata.get("webSearchQueries")), *_list(metadata.get("imageSearchQueries"))]
-        self._queries += [query for query in queries if query and self._is_new("query", query)]
+        self._queries += [
+            query for query in queries if query and isinstance(query, str) and self._is_new("query", query)
+        ]
         for support in _list(metadata.get("groundingSupports")):
             if isinstance(support, dict) and self._is_new("support", support):
                 self._supports.append(support)
@@ -62,10 +66,10 @@ class Grounding:
             for annotation in self._annotations(support):
                 self._cite(_object(support.get("segment")), annotation)
         for source in self._sources:
-            if source.get("uri"):
+            if _address(source):
                 self._cite(source, _web(source))
             else:
-                self._output.warn("Gemini cited a source without naming it; the citation was left out")
+                self._output.warn(_NAMELESS)
         self._write_items()
         self._supports, self._sources, self._queries, self._pages = [], [], [], []
 
@@ -106,7 +110,12 @@ class Grounding:
             if isinstance(index, int) and 0 <= index < len(self._chunks):
                 chunk = _object(self._chunks[index])
                 context = chunk.get("retrievedContext")
-                yield _file(context, index) if isinstance(context, dict) else _web(_page(chunk))
+                if isinstance(context, dict):
+                    yield _file(context, index)
+                elif _address(_page(chunk)):
+                    yield _web(_page(chunk))
+                else:
+                    self._output.warn(_NAMELESS)
 
     def _cite(self, segment: Fields, annotation: Fields) -> None:
         place = _find(segment, self._parts.texts)
@@ -130,7 +139,7 @@ def _find(segment: Fields, texts: list[TextRun]) -> tuple[TextRun, int, int] | N
     Its bytes count from the beginning of a part or of the whole answer: its text tells which is meant.
     """
     wanted = segment.get("text")
-    first, last = segment.get("startIndex") or 0, segment.get("endIndex") or 0
+    first, last = (_number(segment.get(name)) for name in ("startIndex", "endIndex"))
     before = 0
     everything = []
     for run in texts:
@@ -138,7 +147,7 @@ def _find(segment: Fields, texts: list[TextRun]) -> tuple[TextRun, int, int] | N
         everything.append((run, text, before))
         before += len(text.encode(errors="replace"))
     for run, text, offset in everything:
-        for shift in {0, offset}:
+        for shift in (0, offset):
             start, end = _characters(text, first - shift), _characters(text, last - shift)
             if start < end and (not wanted or text[start:end] == wanted):
                 return run, start, end
@@ -165,10 +174,14 @@ def _page(chunk: Any) -> Fields:
     return kinds[0] if kinds else {}
 
 
+def _address(page: Fields) -> str:
+    return str(page.get("uri") or page.get("sourceUri") or "")
+
+
 def _web(page: Fields) -> Fields:
     return {
         "type": "url_citation",
-        "url": str(page.get("uri") or page.get("sourceUri") or ""),
+        "url": _address(page),
         "title": str(page.get("title") or ""),
     }
 
@@ -184,6 +197,10 @@ def _file(context: Fields, index: int) -> Fields:
         "index": index,
         **quoted,
     }
+
+
+def _number(value: Any) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def _object(value: Any) -> Fields:

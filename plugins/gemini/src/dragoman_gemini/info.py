@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dragoman.hookspecs import ProviderInfo, Setting
-from dragoman.parameters import policies
+from dragoman.parameters import Policy, policies
 from dragoman_gemini.options import OWN_BODY, OWN_GENERATION
-
-if TYPE_CHECKING:
-    from dragoman.parameters import Policy
 
 __all__ = ["INFO", "parameters"]
 
@@ -20,6 +15,7 @@ _OWN_TOOLS = (
 )
 _NO_SUCH_TOOL = "Gemini has no such tool"
 _FUNCTIONS_ALONE = "functions alone can be demanded"
+_VERTEX_ALONE = Policy("rejected", "Vertex AI alone has it")
 
 
 def parameters() -> dict[str, Policy]:
@@ -131,5 +127,11 @@ INFO = ProviderInfo(
             description="with the version",
         ),
     ),
-    parameters=parameters(),
+    parameters={
+        **parameters(),
+        "labels": _VERTEX_ALONE,
+        "model_armor_config": _VERTEX_ALONE,
+        "tools.enterprise_web_search": _VERTEX_ALONE,
+        "tools.retrieval": _VERTEX_ALONE,
+    },
 )

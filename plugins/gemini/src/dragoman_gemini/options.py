@@ -72,13 +72,16 @@ def generation_config(request: Mapping[str, Any], model: Model, notes: Notes) ->
         config["responseLogprobs"] = True
         if wanted:
             config["logprobs"] = wanted
-    stop = request.get("stop")
-    if stop is not None:
+    if stop := request.get("stop"):
         config["stopSequences"] = [stop] if isinstance(stop, str) else stop
     for name, wire in OWN_GENERATION.items():
         if request.get(name) is not None:
             own = request[name]
-            config[wire] = {**config.get(wire, {}), **own} if isinstance(own, dict) else own
+            if isinstance(own, dict):
+                own = {**config.get(wire, {}), **own}
+            elif isinstance(own, list):
+                own = [*config.get(wire, []), *own]
+            config[wire] = own
     return config
 
 

@@ -85,9 +85,15 @@ class Parts:
         if tokens and self.texts and self.texts[-1].open:
             self.output.text("", self.texts[-1].key, logprobs=tokens)
 
-    def finish(self) -> None:
-        """Say that the model has stopped: a call whose end was never told has all its arguments."""
-        self._end_call()
+    def finish(self, *, whole: bool) -> None:
+        """Say that the model has stopped: if of its own will, a call whose end was never told is `whole`."""
+        if whole:
+            self._end_call()
+        elif self._call is not None:
+            # Left open, and its JSON without an end: nobody shall run it.
+            writer, arguments = self._call
+            self._call = None
+            writer.write(json.dumps(arguments.value, ensure_ascii=False)[:-1])
 
     def seal(self, state: Any) -> str:
         """Return `state` as only this provider reads it."""

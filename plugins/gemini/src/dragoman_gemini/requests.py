@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
-from dragoman.errors import AuthenticationError
+from dragoman.errors import AuthenticationError, BadRequestError
 from dragoman.hookspecs import HTTPRequest
 from dragoman_gemini.conversation import Conversation
 from dragoman_gemini.models import model_named
@@ -36,7 +36,7 @@ def translate_request(request: dict[str, Any], target: Target) -> HTTPRequest:
         AuthenticationError: there is no API key.
         BadRequestError: something that Gemini cannot take; `param` names it.
     """
-    body = content_body(request, target)
+    body = _own_body(request, target)
     return _post(method_of(request), body.json, body.warnings, target)
 
 
@@ -47,9 +47,21 @@ def translate_token_count(request: dict[str, Any], target: Target) -> HTTPReques
         AuthenticationError: there is no API key.
         BadRequestError: something that Gemini cannot take; `param` names it.
     """
-    body = content_body(request, target)
+    body = _own_body(request, target)
     asked = {"generateContentRequest": {"model": _resource(target.model), **body.json}}
     return _post("countTokens", asked, body.warnings, target)
+
+
+def _own_body(request: dict[str, Any], target: Target) -> ContentBody:
+    """Return the body, without what Vertex AI alone takes."""
+    for index, tool in enumerate(request.get("tools") or ()):
+        filters = tool.get("filters")
+        if isinstance(filters, dict) and filters.get("blocked_domains"):
+            raise BadRequestError(
+                "Google Search leaves out no domains here: Vertex AI alone has it",
+                param=f"tools[{index}].filters.blocked_domains",
+            )
+    return content_body(request, target)
 
 
 def _post(method: str, json: dict[str, Any], warnings: list[dict[str, Any]], target: Target) -> HTTPRequest:
@@ -71,6 +83,8 @@ def _post(method: str, json: dict[str, Any], warnings: list[dict[str, Any]], tar
 
 def _resource(model: str) -> str:
     """Return the path of a model: ``models/...`` unless it names another collection (``tunedModels/...``)."""
+    if {"", ".", ".."} & set(model.split("/")):
+        raise BadRequestError(f"{model!r} is no name of a model", param="model")
     return model if "/" in model else f"models/{model}"
 
 
@@ -93,15 +107,15 @@ def content_body(request: dict[str, Any], target: Target) -> ContentBody:
     for index, item in enumerate(request["input"]):
         conversation.add(item, f"input[{index}]")
     conversation.finish()
-    toolbox = Toolbox(request.get("tools") or [], model, notes)
+    toolbox = Toolbox(request.get("tools") or [], request.get("tool_choice") or "auto", model, notes)
 
     body: dict[str, Any] = {"contents": conversation.contents}
     if conversation.system:
         body["systemInstruction"] = {"parts": conversation.system}
     if toolbox.tools:
         body["tools"] = toolbox.tools
-    if config := toolbox.config(request.get("tool_choice")):
-        body["toolConfig"] = config
+    if toolbox.config:
+        body["toolConfig"] = toolbox.config
     generation = generation_config(request, model, notes)
     if toolbox.makes_images:
         generation.setdefault("responseModalities", ["TEXT", "IMAGE"])

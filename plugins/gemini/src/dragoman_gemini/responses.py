@@ -103,7 +103,7 @@ def _write_candidate(answer: _Answer, candidate: dict[str, Any]) -> None:
     answer.parts.logprobs(list(_logprobs(candidate.get("logprobsResult"))))
     answer.grounding.add(candidate)
     reason = candidate.get("finishReason")
-    if isinstance(reason, int) and 0 < reason < len(_NUMBERED):
+    if isinstance(reason, int) and 0 <= reason < len(_NUMBERED):
         reason = _NUMBERED[reason]
     if reason and reason != "FINISH_REASON_UNSPECIFIED":
         _finish(answer, str(reason), candidate.get("finishMessage"))
@@ -114,7 +114,7 @@ def _write_candidate(answer: _Answer, candidate: dict[str, Any]) -> None:
 def _finish(answer: _Answer, said: str, message: Any) -> None:
     output = answer.output
     reason = _FINISH_REASONS.get(said, said)
-    answer.parts.finish()
+    answer.parts.finish(whole=reason == "completed")
     answer.grounding.write()
     if reason != "completed" and message:
         output.warn(f"Gemini stopped because of {said}: {message}")
@@ -158,11 +158,14 @@ def _count(figures: Mapping[str, Any], name: str) -> int:
 def _logprobs(result: Any) -> Iterator[dict[str, Any]]:
     if not isinstance(result, dict):
         return
-    alternatives = result.get("topCandidates") or []
-    for index, chosen in enumerate(result.get("chosenCandidates") or ()):
-        if isinstance(chosen, dict):
-            others = alternatives[index].get("candidates") or [] if index < len(alternatives) else []
-            yield {**_token(chosen), "top_logprobs": [_token(other) for other in others]}
+    alternatives = _objects(result.get("topCandidates"))
+    for index, chosen in enumerate(_objects(result.get("chosenCandidates"))):
+        others = _objects(alternatives[index].get("candidates")) if index < len(alternatives) else []
+        yield {**_token(chosen), "top_logprobs": [_token(other) for other in others]}
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
 def _token(candidate: Mapping[str, Any]) -> dict[str, Any]:

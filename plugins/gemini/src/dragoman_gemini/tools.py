@@ -35,38 +35,31 @@ _SEARCH_KNOWN = {"type", "filters", "external_web_access"}
 class Toolbox:
     """The tools of one request, translated."""
 
-    def __init__(self, tools: list[Tool], model: Model, notes: Notes) -> None:
-        """Translate every tool.
+    def __init__(self, tools: list[Tool], choice: Any, model: Model, notes: Notes) -> None:
+        """Translate every tool, and `choice`, the request's `tool_choice`.
 
         Raises:
-            BadRequestError: a tool, or something a tool asks for, that Gemini does not have.
+            BadRequestError: a tool, or something a tool or the choice asks for, that Gemini does not have.
         """
         self.tools: list[Tool] = []
+        self.config: dict[str, Any] = {}
+        """Gemini's ``toolConfig``; empty where the defaults mean the same."""
         self.makes_images = False
         """Whether an image may be part of the answer."""
         self.image_config: dict[str, Any] = {}
         self._functions: list[Tool] = []
         self._strict = False
-        self._model = model
         self._notes = notes
         for index, tool in enumerate(tools):
             self._add(tool, f"tools[{index}]")
+        if choice == "none":  # the mode NONE holds for functions alone
+            self.tools, self.makes_images = [], False
+        if calling := self._calling(choice):
+            self.config["functionCallingConfig"] = calling
+        if self._functions and self.tools and model.new:
+            self.config["includeServerSideToolInvocations"] = True  # without it Gemini refuses the mixture
         if self._functions:
             self.tools.append({"functionDeclarations": self._functions})
-
-    def config(self, wanted: Any) -> dict[str, Any]:
-        """Return Gemini's ``toolConfig`` for a `tool_choice`; empty where the defaults mean the same.
-
-        Raises:
-            BadRequestError: a call is demanded that cannot be demanded.
-        """
-        config: dict[str, Any] = {}
-        calling = self._calling(wanted or "auto")
-        if calling:
-            config["functionCallingConfig"] = calling
-        if self._functions and len(self.tools) > 1 and self._model.new:
-            config["includeServerSideToolInvocations"] = True  # without it Gemini refuses the mixture
-        return config
 
     def _calling(self, wanted: Any) -> dict[str, Any]:
         if isinstance(wanted, dict):

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from dragoman.errors import BadRequestError
-from dragoman.sealing import unseal
+from dragoman.sealing import sealed_state, unseal
 from dragoman_openai_compatible.content import content_of, parts_of
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Conversation:
         add = _ITEMS.get(item["type"])
         if add is not None:
             add(self, item, param)
-        elif (state := self._state(item, param)) is not None:
+        elif (state := sealed_state(self._notes.provider, item, param)) is not None:
             self._kept(item, state)
         else:
             raise BadRequestError(
@@ -107,7 +107,7 @@ class Conversation:
     def _reasoning(self, item: Item, param: str) -> None:
         text = "".join(part.get("text") or "" for part in item.get("content") or ())
         text = text or "\n\n".join(part.get("text") or "" for part in item.get("summary") or ())
-        state = self._state(item, param)
+        state = sealed_state(self._notes.provider, item, param)
         field = self._notes.host.reasoning_field
         if state is None:
             if not text or field is None:
@@ -134,7 +134,7 @@ class Conversation:
             "type": "function",
             "function": {"name": item["name"], "arguments": item["arguments"].strip() or "{}"},
         }
-        state = self._state(item, param)
+        state = sealed_state(self._notes.provider, item, param)
         if state is not None:
             call.update(state)
         message = self._answer(new=lambda _: False)
@@ -168,23 +168,12 @@ class Conversation:
         elif "audio" in state:
             message["audio"] = state["audio"]
 
-    def _item_reference(self, item: Item, param: str) -> None:
-        raise BadRequestError(
-            f"{item.get('id')!r} is a reference, and there is no store of items to find it in: send the item",
-            param=param,
-        )
-
     # ---- helpers ------------------------------------------------------------------------------------
 
     def _show(self) -> None:
         """Say that nothing belongs to the last results any more."""
         self.messages += self._shown
         self._shown = []
-
-    def _state(self, item: Item, param: str) -> dict[str, Any] | None:
-        where = f"{param}.encrypted_content"
-        state = unseal(self._notes.provider, item.get("encrypted_content"), param=where)
-        return state if isinstance(state, dict) else None
 
     def _acknowledge(self) -> None:
         """Have the assistant speak between results and the user's next message, where that must be."""
@@ -243,5 +232,4 @@ _ITEMS: dict[str, Callable[[Conversation, Item, str], None]] = {
     "reasoning": Conversation._reasoning,
     "function_call": Conversation._function_call,
     "function_call_output": Conversation._function_call_output,
-    "item_reference": Conversation._item_reference,
 }

@@ -331,3 +331,22 @@ def check_reproduced(request: dict[str, Any], earlier: list[Recording], law: Tal
     assert mine == replay.expected, first_difference(mine, replay.expected)
     system = [part["text"] for part in (found.get("systemInstruction") or {"parts": []})["parts"]]
     assert system == replay.system
+
+
+def test_every_recorded_count_of_tokens_is_read(tally: Callable[[str], Tally]) -> None:
+    law = tally("Gemini, every recorded count of tokens is read, every refusal raised (gemini.countTokens)")
+    for recording in recordings("gemini.countTokens", fidelity=REAL):
+        with law.case(recording.name):
+            counting = JUDGE.counting()
+            counting.prepare()
+            counting.accept(recording.status, recording.headers)
+            counting.feed(recording.wire)
+            if recording.status < 300:
+                counting.close()
+                assert counting.input_tokens == recording.body["totalTokens"] > 0
+            else:
+                with pytest.raises(errors.APIStatusError) as caught:
+                    counting.close()
+                assert caught.value.status_code == recording.status
+                assert caught.value.message in recording.wire.decode()
+    law.require()

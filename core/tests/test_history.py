@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from dragoman.canonical import canonical_input
+from dragoman.canonical import call_arguments, canonical_input
 from dragoman.errors import BadRequestError, UnsupportedParameterError
 from dragoman.history import readable_history
 from dragoman.sealing import is_sealed, seal, sealed_by, unseal
@@ -149,3 +149,19 @@ def test_a_reference_needs_a_store_that_only_a_native_upstream_has():
     with pytest.raises(BadRequestError, match="no store of items") as refusal:
         readable_history([MESSAGE, reference], "toy", native=False)
     assert refusal.value.param == "input[1]"
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "7", '{"a": NaN}', '{"a": 1e999}', '{"a": -Infinity}', '{"a":' + "[" * 100_000]
+)
+def test_arguments_that_are_no_json_object_are_refused(text):
+    call = {"type": "function_call", "call_id": "c", "name": "add", "arguments": text}
+    with pytest.raises(BadRequestError, match="'add'") as refusal:
+        call_arguments(call, "input[2]")
+    assert refusal.value.param == "input[2].arguments"
+
+
+def test_arguments_of_a_call_that_was_cut_off_are_none():
+    call = {"type": "function_call", "call_id": "c", "name": "add", "arguments": '{"x": 48'}
+    assert call_arguments({**call, "status": "incomplete"}, "input[0]") == {}
+    assert call_arguments({**call, "arguments": " "}, "input[0]") == {}

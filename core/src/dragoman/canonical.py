@@ -36,7 +36,8 @@ def call_arguments(item: Item, param: str) -> dict[str, Any]:
     """
     try:
         arguments = json.loads(item["arguments"].strip() or "{}")
-    except ValueError as problem:
+        json.dumps(arguments, allow_nan=False)  # Python reads numbers that are no JSON: NaN, 1e999
+    except (ValueError, RecursionError) as problem:
         if item.get("status") == "incomplete":
             return {}
         raise BadRequestError(

@@ -516,7 +516,8 @@ def test_log_probabilities_stand_at_the_text(gemini: Gemini) -> None:
 
 
 def test_an_answer_that_is_no_answer_fails(gemini: Gemini) -> None:
-    for payload in ({}, [], "Hello", {"candidates": "none"}):
+    payloads: list[Any] = [{}, [], "Hello", {"candidates": "none"}]
+    for payload in payloads:
         response = gemini.whole(payload)
         assert (response["status"], response["error"]["code"]) == ("failed", "server_error")
 

@@ -26,6 +26,7 @@ __all__ = ["Conversation"]
 Item = dict[str, Any]
 Part = dict[str, Any]
 
+_IN_RESULTS = frozenset({"inlineData", "fileData"})
 _NO_SIGNATURE = "skip_thought_signature_validator"
 """What Google wants on a call that another model made: newer Gemini refuse one without any signature."""
 
@@ -126,10 +127,16 @@ class Conversation:
             "response": _response(text, failed=item.get("status") == "incomplete"),
         }
         if media and self._model.new:
-            response["parts"] = media
+            response["parts"] = [self._inside_result(part, f"{param}.output") for part in media]
         self._result({"functionResponse": response}, place)
         if not self._model.new:
             self._turn("user").extend(media)  # older models see media only beside the result
+
+    def _inside_result(self, part: Part, param: str) -> Part:
+        """Return a part of media as it may stand in a result: the data or its address, and nothing else."""
+        for name in part.keys() - _IN_RESULTS:
+            self._notes.warn(f"Gemini takes no {name} inside a function's result; it was left out", param)
+        return {name: value for name, value in part.items() if name in _IN_RESULTS}
 
     def _result(self, part: Part, place: int) -> None:
         """Add a result before everything else of the turn, in the order of the calls."""
@@ -182,24 +189,13 @@ def _response(text: str, *, failed: bool) -> dict[str, Any]:
     if failed:
         return {"error": text}
     try:
-        value = _parsed(text)
-    except ValueError:
+        value = json.loads(text)
+        json.dumps(value, allow_nan=False)  # NaN and 1e999 are read, but cannot be sent on
+    except (ValueError, RecursionError):
         value = None
     if isinstance(value, dict):
         return value
     return {"output": text} if text else {}
-
-
-def _parsed(text: str) -> Any:
-    """Return what JSON says; ValueError where it is none, or nothing that could be sent on."""
-    try:
-        return json.loads(text, parse_constant=_refuse_constant)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
 
 
 _ITEMS: dict[str, Callable[[Conversation, Item, str], None]] = {

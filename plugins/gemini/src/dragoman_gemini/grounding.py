@@ -84,16 +84,26 @@ class Grounding:
     def _write_items(self) -> None:
         # A model that shows its calls has told of them already; only their results stand here.
         told = "web_search_call" in self._parts.called
-        if self._queries and not told:
-            urls = [_page(chunk).get("uri") for chunk in self._chunks]
-            fields = search(self._queries, [url for url in urls if isinstance(url, str)])
-            if self._entry_point:  # Google's terms want it shown
-                fields["search_entry_point"] = self._entry_point
-            self._write_item(fields)
+        if self._parts.searches and (self._chunks or self._entry_point):
+            # Which search found what is not said: the last one lists it.
+            *earlier, (last, queries) = self._parts.searches
+            for writer, _ in earlier:
+                writer.close()
+            last.close(**self._found(queries))
+            self._parts.searches.clear()
+        elif self._queries and not told:
+            self._write_item(self._found(self._queries))
         for page in self._pages:
             if not told and page.get("retrievedUrl"):
                 good = str(page.get("urlRetrievalStatus", "SUCCESS")).endswith("SUCCESS")
                 self._write_item(open_page(str(page["retrievedUrl"])), "completed" if good else "failed")
+
+    def _found(self, queries: list[str]) -> Fields:
+        urls = [_address(_page(chunk)) for chunk in self._chunks]
+        fields = search(queries, [url for url in urls if url])
+        if self._entry_point:  # Google's terms want it shown
+            fields["search_entry_point"] = self._entry_point
+        return fields
 
     def _write_item(self, fields: Fields, status: str = "completed") -> None:
         self._parts.end_runs()

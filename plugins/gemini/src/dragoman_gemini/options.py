@@ -60,7 +60,11 @@ def generation_config(request: Mapping[str, Any], model: Model, notes: Notes) ->
         BadRequestError: an effort that does not exist.
     """
     config: Body = {wire: request[name] for name, wire in _SAMPLING.items() if request.get(name) is not None}
-    if thinking := _thinking(request.get("reasoning") or {}, model, notes):
+    reasoning = request.get("reasoning") or {}
+    own = request.get("thinking_config")
+    if isinstance(own, dict) and own.keys() & {"thinkingBudget", "thinkingLevel"}:
+        reasoning = {**reasoning, "effort": None}  # Google refuses a level beside a budget
+    if thinking := _thinking(reasoning, model, notes):
         config["thinkingConfig"] = thinking
     form = (request.get("text") or {}).get("format") or {"type": "text"}
     if form["type"] != "text":

@@ -39,8 +39,9 @@ class TextRun(Signed):
 class _Waiting:
     """A call that Google carries out, before its result."""
 
-    def __init__(self, writer: ItemWriter, kind: str, part: Part) -> None:
+    def __init__(self, writer: ItemWriter, kind: str, part: Part, queries: list[str] | None) -> None:
         self.writer = writer
+        self.queries = queries  # None: no search
         self.kind = kind
         self.part = part
 
@@ -63,6 +64,8 @@ class Parts:
         """All messages so far, for the citations that come behind them."""
         self.called: set[str] = set()
         """The kinds of hosted items that calls of their own have opened."""
+        self.searches: list[tuple[ItemWriter, list[str]]] = []
+        """Searches that the model has shown, and their queries: what they found is told at the end."""
         self._text: TextRun | None = None
         self._thought: Signed | None = None
         self._waiting: _Waiting | None = None
@@ -106,7 +109,7 @@ class Parts:
             self._thought = None
             self.output.close("thought")
         if self._waiting is not None:
-            self._waiting.writer.close()
+            self._end_hosted(self._waiting)
             self._waiting = None
         self._end_call()
 
@@ -190,20 +193,21 @@ class Parts:
     # ---- what Google carries out ----------------------------------------------------------------------
 
     def _hosted_call(self, part: Part) -> None:
-        kind = "executableCode" if "executableCode" in part else "toolCall"
+        kind = "executableCode" if isinstance(part.get("executableCode"), dict) else "toolCall"
         self.end_runs()
         call = part[kind]
         type_ = call_type(kind, call, self.provider)
         self.called.add(type_)
         sealed = self.seal({"parts": [part]})
         item = {"type": type_, **call_fields(kind, call), "encrypted_content": sealed}
-        writer = self.output.open_item(item, "hosted")
+        writer = self.output.open_item(item, object())  # a key of its own: a search stays open beside others
         if stage := stage_of(type_):
             writer.announce(stage)
-        self._waiting = _Waiting(writer, kind, part)
+        self._waiting = _Waiting(writer, kind, part, item.get("action", {}).get("queries"))
 
     def _hosted_result(self, part: Part) -> None:
-        kind = "codeExecutionResult" if "codeExecutionResult" in part else "toolResponse"
+        code = isinstance(part.get("codeExecutionResult"), dict)
+        kind = "codeExecutionResult" if code else "toolResponse"
         result = part[kind]
         waiting = self._waiting
         if waiting is None or not waiting.answered_by(kind, result):
@@ -211,7 +215,14 @@ class Parts:
             return
         self._waiting = None
         sealed = self.seal({"parts": [waiting.part, part]})
-        waiting.writer.close(**response_fields(kind, result), encrypted_content=sealed)
+        self._end_hosted(waiting, **response_fields(kind, result), encrypted_content=sealed)
+
+    def _end_hosted(self, waiting: _Waiting, **fields: Any) -> None:
+        if waiting.queries is None:
+            waiting.writer.close(**fields)
+        else:
+            waiting.writer.update(**fields)
+            self.searches.append((waiting.writer, waiting.queries))
 
     def _media(self, part: Part) -> None:
         blob = part["inlineData"]

@@ -240,7 +240,13 @@ def _lost_grounding(
         for query in grounding.get("webSearchQueries") or []:
             if query and query not in everything:
                 yield f"the query {query!r} is lost"
+        shown = (grounding.get("searchEntryPoint") or {}).get("renderedContent")
+        if shown and shown not in everything:
+            yield "what Google wants shown of its search is lost"
         pages = grounding.get("groundingChunks") or []
+        for page in (chunk.get("web") or {} for chunk in pages):
+            if page.get("uri") and page["uri"] not in everything:
+                yield f"the source {page['uri']} is lost"
         for support in grounding.get("groundingSupports") or []:
             segment = support["segment"]
             for index in support.get("groundingChunkIndices") or []:

@@ -413,6 +413,10 @@ def test_a_summary_shows_the_thoughts(gemini: Gemini) -> None:
 def test_googles_own_thinking_config_counts_before(gemini: Gemini) -> None:
     body = gemini.body(OLD, reasoning={"effort": "low"}, thinking_config={"thinkingBudget": -1})
     assert body["generationConfig"]["thinkingConfig"] == {"thinkingBudget": -1}
+    body = gemini.body(
+        NEW, reasoning={"effort": "low", "summary": "auto"}, thinking_config={"thinkingBudget": 9}
+    )
+    assert body["generationConfig"]["thinkingConfig"] == {"includeThoughts": True, "thinkingBudget": 9}
 
 
 def test_structured_output_is_a_json_schema(gemini: Gemini) -> None:

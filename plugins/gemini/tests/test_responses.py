@@ -410,6 +410,29 @@ def test_a_search_is_an_item_with_queries_and_sources(gemini: Gemini) -> None:
     assert gemini.returned(response["output"]) == [{"text": TEXT}]
 
 
+@pytest.mark.parametrize("step", [0, 9])
+def test_a_search_that_the_model_shows_gets_its_sources_at_the_end(gemini: Gemini, step: int) -> None:
+    parts: list[dict[str, Any]] = [
+        {"toolCall": {"toolType": "GOOGLE_SEARCH_WEB", "args": {"queries": [query]}, "id": query}}
+        for query in ("towers", "eiffel")
+    ]
+    parts += [{"toolResponse": {"toolType": "GOOGLE_SEARCH_WEB", "id": "eiffel"}}, {"text": TEXT}]
+    entry = {"renderedContent": "<div>towers</div>"}
+    metadata = grounding(support("330 m"), webSearchQueries=["towers", "eiffel"], searchEntryPoint=entry)
+    whole = gemini.answer(*parts, candidate=metadata)
+    streamed = gemini.stream(
+        *(generated(part, finish=None) for part in parts), generated(candidate=metadata), step=step
+    )
+    for response in (whole, streamed):
+        assert types(response) == ["web_search_call", "web_search_call", "message"]
+        first, second, _ = response["output"]
+        assert (first["action"]["query"], first["action"]["sources"]) == ("towers", [])
+        assert second["action"]["sources"] == [{"type": "url", "url": "https://towers.example/"}]
+        assert (second["search_entry_point"], second["status"]) == (entry, "completed")
+        assert quotes(response) == ["330 m"]
+        assert gemini.returned(response["output"]) == parts
+
+
 def test_grounding_that_is_said_twice_counts_once(gemini: Gemini) -> None:
     candidate = grounding(support("330 m"), webSearchQueries=["towers"])
     response = gemini.stream(

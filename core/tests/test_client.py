@@ -16,11 +16,12 @@ from dragoman import (
     Dragoman,
     InternalServerError,
     MalformedResponseError,
+    NotFoundError,
     RateLimitError,
     StreamInterruptedError,
     UnknownProviderError,
     UnsupportedParameterError,
-    streaming,
+    turns,
 )
 from dragoman.models import ResponseTextDeltaEvent
 from dragoman.testing.legality import check_events
@@ -139,8 +140,8 @@ def no_waiting(monkeypatch):
     async def asleep(seconds):
         waits.append(seconds)
 
-    monkeypatch.setattr(streaming.time, "sleep", waits.append)
-    monkeypatch.setattr(streaming.asyncio, "sleep", asleep)
+    monkeypatch.setattr(turns.time, "sleep", waits.append)
+    monkeypatch.setattr(turns.asyncio, "sleep", asleep)
     return waits
 
 
@@ -204,7 +205,7 @@ def test_litellms_keywords_are_understood(api, toy):
 def test_a_mock_takes_everything_and_asks_nobody(api):
     response = api.create(
         api.client(), **MOCK, top_p=1, some_region="x", settings={"y": 1}, tools=[{"type": "web_search"}],
-        previous_response_id="resp_1", reasoning={"effort": "low"}, extra_body={"z": 1},
+        reasoning={"effort": "low"}, extra_body={"z": 1},
     )  # fmt: skip
     assert (response.output_text, response.dragoman.warnings) == ("Once upon a time", [])
     events, final = api.events(api.client(), **MOCK)
@@ -241,14 +242,14 @@ def test_a_mock_may_be_an_error(api, error):
         ({"text_format": dict}, "text_format", BadRequestError),
         ({"settings": {"toy_regoin": "eu"}}, "toy_regoin", BadRequestError),
         ({"previous_response_id": "resp_1"}, "previous_response_id", BadRequestError),
-        ({"conversation": {"id": "conv_1"}}, "conversation", BadRequestError),
+        ({"conversation": {"id": "conv_1"}}, "conversation", NotFoundError),
         ({"background": True}, "background", BadRequestError),
     ],
 )
 def test_a_wrong_argument_is_named_before_any_traffic(api, toy, options, param, kind):
     plugin = toy(toy.whole(*STORY))
     for call in (api.create, api.events, api.parse):
-        with pytest.raises((BadRequestError, UnknownProviderError)) as refusal:
+        with pytest.raises((BadRequestError, NotFoundError, UnknownProviderError)) as refusal:
             call(api.client(), **{"model": "toy/m", "input": "hi", **options})
         assert isinstance(refusal.value, kind)
         assert refusal.value.param == param

@@ -72,11 +72,12 @@ def message(index, parts, identity="msg_1"):
         field = "refusal" if type_ == "refusal" else "text"
         extra = {} if type_ == "refusal" else {"annotations": []}
         at = {**address, "content_index": number}
+        seen = {} if type_ != "output_text" else {"logprobs": []}
         part = {"type": type_, field: "".join(pieces), **extra}
         events += [
             {"type": "response.content_part.added", **at, "part": {**part, field: ""}},
-            *({"type": f"response.{type_}.delta", **at, "delta": piece} for piece in pieces),
-            {"type": f"response.{type_}.done", **at, field: "".join(pieces)},
+            *({"type": f"response.{type_}.delta", **at, "delta": piece, **seen} for piece in pieces),
+            {"type": f"response.{type_}.done", **at, field: "".join(pieces), **seen},
             {"type": "response.content_part.done", **at, "part": part},
         ]
         content.append(part)

@@ -20,7 +20,6 @@ from dragoman.errors import (
     MalformedResponseError,
     RateLimitError,
     StreamInterruptedError,
-    UnsupportedParameterError,
 )
 from dragoman.hookspecs import HTTPRequest, ProviderInfo, hookimpl
 from dragoman.providers import Provider
@@ -109,20 +108,22 @@ def test_what_is_no_json_is_refused_before_it_is_sent(toy):
 @pytest.mark.parametrize("name", ["previous_response_id", "conversation", "background"])
 def test_state_that_is_not_kept_is_refused_by_name_before_any_traffic(toy, name):
     plugin = toy()
-    with pytest.raises(UnsupportedParameterError) as refusal:
+    with pytest.raises(BadRequestError, match="nothing is kept here") as refusal:
         a_session(toy, plugin=plugin, request={name: True if name == "background" else "id_1"}).prepare()
     assert (refusal.value.param, refusal.value.status_code) == (name, 400)
-    assert "not there yet" in refusal.value.message
     assert plugin.requests == []
 
 
 def test_every_warning_stands_in_the_response(toy):
     foreign = {"type": "reasoning", "summary": [], "encrypted_content": "gAAAA"}
-    request = {"input": [foreign, {"role": "user", "content": "hi"}], "store": True}
+    request = {
+        "input": [foreign, {"role": "user", "content": "hi"}],
+        "stream_options": {"include_obfuscation": True},
+    }
     session = a_session(toy, request=request)
     answered(session, toy.stream(["warn", "from the answer"], ["finish"]))
     warnings = session.response["dragoman"]["warnings"]
-    assert [warning["param"] for warning in warnings] == ["store", "input[0]", None]
+    assert [warning["param"] for warning in warnings] == ["stream_options", "input[0]", None]
 
 
 def test_an_error_names_the_callers_own_place_though_items_before_it_were_left_out(toy):

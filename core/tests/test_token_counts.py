@@ -113,3 +113,25 @@ def test_a_question_without_an_answer_is_a_defect_of_the_plugin(toy):
 
     with pytest.raises(PluginError, match="parse_token_count"):
         Provider("toy", Half())
+
+
+@pytest.mark.parametrize("kind", [Dragoman, AsyncDragoman])
+def test_what_came_before_is_counted_too(kind, count, toy):
+    _, _, requests = count()  # the counting toy is known from here on
+
+    async def later(client):
+        return await client.responses.input_tokens.count(**asked)
+
+    transport = httpx.MockTransport(
+        lambda request: httpx.Response(200, content=b'{"tokens": 3, "verbs": []}')
+    )
+    asynchronous = kind is AsyncDragoman
+    http = (httpx.AsyncClient if asynchronous else httpx.Client)(transport=transport)
+    client = kind(http_client=http)
+    opened = {"items": [{"role": "user", "content": "Before"}]}
+    made = client.conversations.create(**opened)
+    conversation = asyncio.run(made) if asynchronous else made
+    asked = {"model": "toy/m", "input": "Now", "conversation": conversation["id"]}
+    counted = asyncio.run(later(client)) if asynchronous else client.responses.input_tokens.count(**asked)
+    assert counted.input_tokens == 3
+    assert [item["content"][0]["text"] for item in requests[-1]["input"]] == ["Before", "Now"]

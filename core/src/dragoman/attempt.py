@@ -29,17 +29,18 @@ from dragoman.secrecy import Redactor
 from dragoman.tools import ToolNames, call_ids, rewrite_tools
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from dragoman.hookspecs import Credentials, HTTPRequest, LocalAnswer, Target
     from dragoman.parameters import Unsupported
     from dragoman.providers import Provider
-    from dragoman.types import Event
+    from dragoman.types import Event, Item
 
 __all__ = ["Attempt", "Extras", "excerpt"]
 
 _FIRST_REFUSAL = 300  # redirects are not followed: they would carry credentials elsewhere
 _STREAM_TYPE = "text/event-stream"
+_REMEMBERED = frozenset({"previous_response_id", "conversation", "background", "background_options"})
 
 
 class Extras:
@@ -73,6 +74,8 @@ class Attempt:
         extras: Extras | None = None,
         unsupported: Unsupported | None = None,
         allowed: Collection[str] = (),
+        history: Sequence[Item] = (),
+        remembered: bool = False,
     ) -> None:
         """Translate-to-be; nothing is called yet.
 
@@ -83,6 +86,9 @@ class Attempt:
             extras: what the caller adds to the upstream's request.
             unsupported: overrides the parameter policy (see ``apply_policy``).
             allowed: parameters that pass whatever the policy says.
+            history: the items before the request's own input.
+            remembered: whether dragoman has seen to what the request says of history and keeping, so that
+                the upstream is not told.
         """
         self.provider = provider
         self.target = target
@@ -92,10 +98,13 @@ class Attempt:
         self._extras = extras or Extras()
         self._unsupported: Unsupported | None = unsupported
         self._allowed = allowed
+        self._history = history
+        self._remembered = remembered
         self._redact = Redactor(target.secrets)
         self._names = ToolNames()
         self._warnings: list[dict[str, Any]] = []
-        self._places: list[int] = []  # where the input's items stood before some were left out
+        # Where the input's items stood before some were left out; None: in the history.
+        self._places: list[int | None] = []
         self._body: list[bytes] = []
         self._status = 0
         self._headers: Mapping[str, str] = {}
@@ -109,8 +118,13 @@ class Attempt:
             BadRequestError: the provider cannot take the request; `param` names the field.
         """
         table, native = self.info.parameters, self.info.native
+        request = self._request
+        if self._remembered:
+            request = {name: value for name, value in request.items() if name not in _REMEMBERED}
+        elif not native:
+            self._check_that_nothing_refers_to_a_store(request)
         request, self._warnings = apply_policy(
-            self._request,
+            request,
             table,
             provider=self.provider.name,
             native=native,
@@ -159,16 +173,33 @@ class Attempt:
             self._call("answer_locally", self.provider.answer_locally, http, self.target),
         )
 
+    def _check_that_nothing_refers_to_a_store(self, request: Mapping[str, Any]) -> None:
+        for name in ("previous_response_id", "conversation", "background"):
+            if request.get(name):
+                raise BadRequestError(
+                    f"{name} needs a store of responses, and nothing is kept here: send the earlier items as "
+                    "input, or let the client have a store",
+                    param=name,
+                    code="no_store",
+                )
+
     def _with_readable_input(self, request: dict[str, Any]) -> dict[str, Any]:
         value = request.get("input")
         native = self.info.native
-        if value is None or (native and isinstance(value, str)):
+        if not self._history and (value is None or (native and isinstance(value, str))):
             return request if native else {**request, "input": []}
-        items = list(value) if native else canonical_input(value)
-        history = readable_history(items, self.target.author, native=native)
-        self._warnings.extend(history.warnings)
-        self._places = history.places
-        return {**request, "input": history.items}
+        items = list(value) if native and isinstance(value, list) else canonical_input(value or [])
+        before = readable_history(self._history, self.target.author, native=native)
+        own = readable_history(items, self.target.author, native=native)
+        self._warnings.extend({**warning, "param": self._continued} for warning in before.warnings)
+        self._warnings.extend(own.warnings)
+        self._places = [*(None for _ in before.items), *own.places]
+        return {**request, "input": [*before.items, *own.items]}
+
+    @property
+    def _continued(self) -> str:
+        """The parameter that names the history."""
+        return "conversation" if self._request.get("conversation") else "previous_response_id"
 
     def _ask(self, request: dict[str, Any]) -> HTTPRequest:
         """Return the upstream's request, from the hook whose answer this is to be."""
@@ -197,7 +228,8 @@ class Attempt:
         head, bracket, rest = (param or "").removeprefix("input[").partition("]")
         if not bracket or not head.isdecimal() or int(head) >= len(self._places):
             return param
-        return f"input[{self._places[int(head)]}]{rest}"
+        place = self._places[int(head)]
+        return self._continued if place is None else f"input[{place}]{rest}"
 
     def _with_extras(self, http: HTTPRequest) -> HTTPRequest:
         url, body, headers = http.url, http.body, dict(http.headers)

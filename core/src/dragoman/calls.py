@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from dragoman.hookspecs import Target
     from dragoman.parameters import Unsupported
+    from dragoman.types import Item
 
 __all__ = ["Call", "CallOptions", "Defaults", "prepare_call"]
 
@@ -104,15 +105,17 @@ class Call:
     text_format: type[BaseModel] | None
     http_client: Any
 
-    def session(self) -> Session:
-        """Return a fresh attempt."""
-        return self._attempt(Session)
+    def session(
+        self, *, history: Sequence[Item] = (), response_id: str | None = None, stored: bool = False
+    ) -> Session:
+        """Return a fresh attempt (see ``Session``)."""
+        return self._attempt(Session, history, response_id=response_id, stored=stored)
 
-    def token_count(self) -> TokenCount:
+    def token_count(self, *, history: Sequence[Item] = (), remembered: bool = False) -> TokenCount:
         """Return a fresh attempt at counting the input's tokens."""
-        return self._attempt(TokenCount)
+        return self._attempt(TokenCount, history, remembered=remembered)
 
-    def _attempt(self, kind: type[_Attempt]) -> _Attempt:
+    def _attempt(self, kind: type[_Attempt], history: Sequence[Item], **more: Any) -> _Attempt:
         return kind(
             self.provider,
             self.target,
@@ -120,6 +123,8 @@ class Call:
             extras=self.extras,
             unsupported=self.unsupported,
             allowed=self.allowed,
+            history=history,
+            **more,
         )
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, Unpack, overload
 
-from dragoman.calls import CallOptions, Defaults, prepare_call
-from dragoman.models import InputTokenCount
+from dragoman.calls import CallOptions, Defaults
 from dragoman.parameters import full_table
 from dragoman.providers import described
-from dragoman.streaming import AsyncResponseStream, ResponseStream
+from dragoman.resources import AsyncConversations, AsyncResponses, Conversations, Responses
+from dragoman.stores import memory_of
 from dragoman.transport import AsyncTransport, Transport
 
 if TYPE_CHECKING:
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from dragoman.calls import Call
     from dragoman.models import Response
     from dragoman.parameters import Policy, Unsupported
+    from dragoman.state import Store
+    from dragoman.streaming import AsyncResponseStream, ResponseStream
     from dragoman.timeouts import Timeout
     from dragoman.types import ObjectParam
 
@@ -50,6 +52,7 @@ class Dragoman:
         unsupported: Unsupported | None = None,
         extra_headers: Mapping[str, str] | None = None,
         http_client: httpx.Client | None = None,
+        store: Store | str | Literal[False] | None = None,
     ) -> None:
         """Set what holds for every call that does not say otherwise.
 
@@ -62,6 +65,8 @@ class Dragoman:
             unsupported: "warn" or "error", see ``CallOptions``.
             extra_headers: sent with every request.
             http_client: an ``httpx.Client`` of yours, with its proxies and certificates; you close it.
+            store: where responses and conversations are kept: a URL (``sqlite:///turns.db``, with
+                dragoman-sql), a store of yours, False for nowhere. None: in this client's memory.
         """
         self._defaults = _defaults(
             providers,
@@ -73,11 +78,15 @@ class Dragoman:
             extra_headers=extra_headers,
         )
         self._transport = Transport(http_client)
-        self.responses = Responses(self._defaults, self._transport)
+        self._memory = memory_of(store)
+        self.responses = Responses(self._defaults, self._transport, self._memory)
+        self.conversations = Conversations(self._memory)
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, and the store."""
         self._transport.close()
+        if self._memory is not None:
+            self._memory.keeper.close()
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -104,6 +113,7 @@ class AsyncDragoman:
         unsupported: Unsupported | None = None,
         extra_headers: Mapping[str, str] | None = None,
         http_client: httpx.AsyncClient | None = None,
+        store: Store | str | Literal[False] | None = None,
     ) -> None:
         """Set what holds for every call that does not say otherwise (see ``Dragoman``)."""
         self._defaults = _defaults(
@@ -116,11 +126,15 @@ class AsyncDragoman:
             extra_headers=extra_headers,
         )
         self._transport = AsyncTransport(http_client)
-        self.responses = AsyncResponses(self._defaults, self._transport)
+        self._memory = memory_of(store)
+        self.responses = AsyncResponses(self._defaults, self._transport, self._memory)
+        self.conversations = AsyncConversations(self._memory)
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, and the store."""
         await self._transport.close()
+        if self._memory is not None:
+            await asyncio.to_thread(self._memory.keeper.close)
 
     async def __aenter__(self) -> Self:
         """Return itself."""
@@ -131,130 +145,6 @@ class AsyncDragoman:
     ) -> None:
         """Close the connections."""
         await self.close()
-
-
-class Responses:
-    """``client.responses``."""
-
-    def __init__(self, defaults: Defaults, transport: Transport) -> None:
-        self._defaults = defaults
-        self._transport = transport
-        self.input_tokens = InputTokens(defaults, transport)
-
-    @overload
-    def create(self, *, stream: Literal[True], **options: Unpack[CallOptions]) -> ResponseStream: ...
-    @overload
-    def create(self, *, stream: Literal[False] | None = ..., **options: Unpack[CallOptions]) -> Response: ...
-    @overload
-    def create(self, *, stream: bool | None, **options: Unpack[CallOptions]) -> Response | ResponseStream: ...
-    def create(self, **options: Any) -> Response | ResponseStream:
-        """Ask a model. Every parameter of OpenAI's ``responses.create``, and those of ``CallOptions``.
-
-        Returns:
-            The response; with ``stream=True`` its events as they come.
-
-        Raises:
-            APIError: the request is wrong, was refused, or failed; see ``dragoman.errors``.
-        """
-        call, stream = self._prepared(options)
-        stream.open()
-        return stream if call.request.get("stream") else stream.get_final_response()
-
-    def stream(self, **options: Unpack[CallOptions]) -> ResponseStream:
-        """Ask a model and read its events: ``with client.responses.stream(...) as stream``."""
-        _, stream = self._prepared({**options, "stream": True})
-        return stream
-
-    def parse(self, **options: Unpack[CallOptions]) -> Response:
-        """Ask for an answer of a form: `text_format` is a pydantic model, `output_parsed` an instance."""
-        _, stream = self._prepared({**options, "stream": None})
-        return stream.get_final_response()
-
-    def _prepared(self, options: Mapping[str, Any]) -> tuple[Call, ResponseStream]:
-        call = prepare_call(self._defaults, options)
-        transport = self._transport if call.http_client is None else Transport(call.http_client)
-        return call, ResponseStream(call, transport)
-
-
-class InputTokens:
-    """``client.responses.input_tokens``."""
-
-    def __init__(self, defaults: Defaults, transport: Transport) -> None:
-        self._defaults = defaults
-        self._transport = transport
-
-    def count(self, **options: Unpack[CallOptions]) -> InputTokenCount:
-        """Ask the provider's own counter how many tokens the input of a call would have; nothing is run.
-
-        Raises:
-            BadRequestError: the provider has no counter for the model, or cannot take the request.
-            APIError: it was refused, or failed; see ``dragoman.errors``.
-        """
-        call = prepare_call(self._defaults, options)
-        transport = self._transport if call.http_client is None else Transport(call.http_client)
-        counted = call.token_count()
-        for _ in transport.events(counted, call.timeout):
-            pass  # a count has no events
-        return InputTokenCount(input_tokens=counted.input_tokens)
-
-
-class AsyncResponses:
-    """``client.responses`` of the async client."""
-
-    def __init__(self, defaults: Defaults, transport: AsyncTransport) -> None:
-        self._defaults = defaults
-        self._transport = transport
-        self.input_tokens = AsyncInputTokens(defaults, transport)
-
-    @overload
-    async def create(
-        self, *, stream: Literal[True], **options: Unpack[CallOptions]
-    ) -> AsyncResponseStream: ...
-    @overload
-    async def create(
-        self, *, stream: Literal[False] | None = ..., **options: Unpack[CallOptions]
-    ) -> Response: ...
-    @overload
-    async def create(
-        self, *, stream: bool | None, **options: Unpack[CallOptions]
-    ) -> Response | AsyncResponseStream: ...
-    async def create(self, **options: Any) -> Response | AsyncResponseStream:
-        """Ask a model (see ``Responses.create``)."""
-        call, stream = self._prepared(options)
-        await stream.open()
-        return stream if call.request.get("stream") else await stream.get_final_response()
-
-    def stream(self, **options: Unpack[CallOptions]) -> AsyncResponseStream:
-        """Ask a model and read its events: ``async with client.responses.stream(...) as stream``."""
-        _, stream = self._prepared({**options, "stream": True})
-        return stream
-
-    async def parse(self, **options: Unpack[CallOptions]) -> Response:
-        """Ask for an answer of a form (see ``Responses.parse``)."""
-        _, stream = self._prepared({**options, "stream": None})
-        return await stream.get_final_response()
-
-    def _prepared(self, options: Mapping[str, Any]) -> tuple[Call, AsyncResponseStream]:
-        call = prepare_call(self._defaults, options)
-        transport = self._transport if call.http_client is None else AsyncTransport(call.http_client)
-        return call, AsyncResponseStream(call, transport)
-
-
-class AsyncInputTokens:
-    """``client.responses.input_tokens`` of the async client."""
-
-    def __init__(self, defaults: Defaults, transport: AsyncTransport) -> None:
-        self._defaults = defaults
-        self._transport = transport
-
-    async def count(self, **options: Unpack[CallOptions]) -> InputTokenCount:
-        """Ask the provider's own counter (see ``InputTokens.count``)."""
-        call = prepare_call(self._defaults, options)
-        transport = self._transport if call.http_client is None else AsyncTransport(call.http_client)
-        counted = call.token_count()
-        async for _ in transport.events(counted, call.timeout):
-            pass  # a count has no events
-        return InputTokenCount(input_tokens=counted.input_tokens)
 
 
 @overload

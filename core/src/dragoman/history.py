@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dragoman.compaction import summary_of, unfolded
 from dragoman.errors import BadRequestError, UnsupportedParameterError
 from dragoman.sealing import is_sealed, sealed_by
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dragoman.types import Item
 
 __all__ = ["History", "readable_history"]
@@ -39,7 +42,7 @@ class History(NamedTuple):
     """One for each item that was left out."""
 
 
-def readable_history(items: list[Item], provider: str, *, native: bool) -> History:
+def readable_history(items: Sequence[Item], provider: str, *, native: bool) -> History:
     """Return the items that `provider` can read.
 
     Args:
@@ -55,6 +58,10 @@ def readable_history(items: list[Item], provider: str, *, native: bool) -> Histo
     history = History([], [], [])
     for index, item in enumerate(items):
         type_ = item.get("type", "message")
+        if type_ == "compaction" and (summary := summary_of(item, f"input[{index}]")) is not None:
+            history.items.append(unfolded(summary))
+            history.places.append(index)
+            continue
         if type_ == "item_reference" and not native:
             raise BadRequestError(
                 f"{item.get('id')!r} is a reference, and there is no store of items to find it in: send the "

@@ -59,7 +59,14 @@ PARAMETERS = (
 )  # fmt: skip
 """Every parameter of ``POST /responses``."""
 
-_STATE = "needs a store of responses, which is not there yet"
+_STATE = "kept by dragoman"
+_REMEMBERED: Mapping[str, Policy] = {
+    # History is dragoman's on every wire, also where the upstream could keep it.
+    "previous_response_id": Policy("emulated", _STATE),
+    "conversation": Policy("emulated", _STATE),
+    "background": Policy("emulated", _STATE),
+    "background_options": Policy("emulated", "accepted, not used"),
+}
 _EVERYWHERE: Mapping[str, Policy] = {
     # What dragoman itself does, the same on every translated wire.
     "model": Policy("native"),
@@ -75,11 +82,8 @@ _EVERYWHERE: Mapping[str, Policy] = {
     "tools.namespace": Policy("emulated", "as functions named namespace__name"),
     "include.reasoning.encrypted_content": Policy("emulated", "always included"),
     "include.message.input_image.image_url": Policy("warned", "input is not returned"),
-    "store": Policy("warned", _STATE),
-    "previous_response_id": Policy("rejected", f"{_STATE}; send the earlier items as input"),
-    "conversation": Policy("rejected", f"{_STATE}; send the earlier items as input"),
-    "background": Policy("rejected", _STATE),
-    "background_options": Policy("rejected", _STATE),
+    "store": Policy("emulated", _STATE),
+    **_REMEMBERED,
     "prompt": Policy("rejected", "stored prompts live at OpenAI"),
 }
 # Values that ask for nothing: what happens without the parameter.
@@ -129,7 +133,9 @@ def policy_for(name: str, table: Mapping[str, Policy], *, native: bool) -> Polic
     found = table.get(name) or table.get(f"{name.partition('.')[0]}.*")
     if found is not None:
         return found
-    return Policy("native" if native else "rejected")
+    if native:
+        return _REMEMBERED.get(name, Policy("native"))
+    return Policy("rejected")
 
 
 def full_table(table: Mapping[str, Policy], *, native: bool) -> dict[str, Policy]:

@@ -28,7 +28,7 @@ from dragoman.relayed import PART_STEMS, STEMS, EventsLostError
 from dragoman.stream_errors import error_event, response_error, stream_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from dragoman.tools import ToolNames
     from dragoman.types import Event, Item
@@ -43,6 +43,11 @@ _NOT_A_RESPONSE = ProviderError(
     status=502,
     code="malformed_response",
 )
+_NO_DETAILS = {
+    "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+    "output_tokens_details": {"reasoning_tokens": 0},
+}
+"""Clients read these without asking whether they are there."""
 _DAMAGED = ProviderError(
     message="the answer is damaged: its pieces are not the whole that the provider names",
     status=502,
@@ -56,13 +61,16 @@ _CUT = ProviderError(
 class Relay(ItemRelay):
     """One answer of a native upstream. The session drives it as it drives an ``Output``."""
 
-    def __init__(self, response: dict[str, Any], names: ToolNames | None = None) -> None:
+    def __init__(
+        self, response: dict[str, Any], names: ToolNames | None = None, *, own: Sequence[str] = ()
+    ) -> None:
         """Start an answer.
 
         Args:
             response: the Response as it stands before any output (see ``initial_response``). Its `dragoman`
                 goes into the terminal response; the rest serves where the upstream gives nothing.
             names: knows the call ids that the conversation has used.
+            own: the fields of it that count, whatever the upstream says.
         """
         super().__init__(names.known_call_ids if names is not None else ())
         self.response = response
@@ -71,6 +79,9 @@ class Relay(ItemRelay):
         self.error: ProviderError | None = None
         self.finish_reason: str | None = None
         self._dragoman: dict[str, Any] = response.get("dragoman", {})
+        self._own = {name: response[name] for name in own if name in response}
+        # What the standard requires of a response: an upstream may leave it out, or say null.
+        self._defaults = {n: v for n, v in response.items() if n not in {"output", "status", "dragoman"}}
         self._id: str | None = None
         """The response's id; None until `response.created` has gone out."""
         self._early: list[Event] = []  # events of unknown types that came before response.created
@@ -148,7 +159,12 @@ class Relay(ItemRelay):
 
     def _adopt(self, response: dict[str, Any]) -> None:
         """Make the upstream's response ours: the id that was told first, and what dragoman adds."""
-        if self._id is not None and response.get("id") != self._id:
+        if self._own:
+            response.update(self._own)
+            _fill(response, self._defaults)
+            if isinstance(response.get("usage"), dict):
+                _fill_details(response["usage"])
+        elif self._id is not None and response.get("id") != self._id:
             response["id"] = self._id
         foreign = response.get("dragoman")
         added = {**self._dragoman, **foreign} if isinstance(foreign, dict) else self._dragoman
@@ -179,7 +195,7 @@ class Relay(ItemRelay):
             response = data["response"] = {**self.response}
         if not isinstance(response.get("id"), str) or not response["id"]:
             response["id"] = self.response["id"]
-        self._id = response["id"]
+        self._id = self._own.get("id", response["id"])
         self._adopt(response)
         self._emit(data)
         early, self._early = self._early, []
@@ -288,6 +304,18 @@ class Relay(ItemRelay):
             self._early.append(data)
         else:
             self._pass_on(data)
+
+
+def _fill(value: dict[str, Any], defaults: Mapping[str, Any]) -> None:
+    for name, default in defaults.items():
+        if value.get(name) is None:
+            value[name] = default
+
+
+def _fill_details(usage: dict[str, Any]) -> None:
+    for name, defaults in _NO_DETAILS.items():
+        details = usage.get(name)
+        usage[name] = {**defaults, **details} if isinstance(details, dict) else dict(defaults)
 
 
 _DELTAS = {f"{stem}.delta": kind for stem, kind in STEMS.items()}

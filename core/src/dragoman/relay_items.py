@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["ItemRelay", "event", "identical"]
 
 _PREFIXES = {"message": "msg", "reasoning": "rs", "function_call": "fc", "custom_tool_call": "ctc"}
+_TEXT = STEMS["response.output_text"]
 _PART_EVENTS = {holder: (stem, index_name) for holder, stem, index_name in set(PART_STEMS.values())}
 
 
@@ -186,6 +187,8 @@ class ItemRelay(ABC):
             self._gapless = False
             return
         value.pieces.append(delta)
+        if kind is _TEXT and "logprobs" not in data:
+            data["logprobs"] = []  # clients read them unasked
         item = value.item
         if not value.in_place or data.get("item_id") != item.id:
             self._gapless = self._gapless and data.get("item_id") == item.id
@@ -228,7 +231,7 @@ class ItemRelay(ABC):
             return ""
         if not value.said:
             rest = self._missing(value, said)
-            logprobs: dict[str, Any] = {"logprobs": []} if kind.stem == "response.output_text" else {}
+            logprobs: dict[str, Any] = {"logprobs": []} if kind is _TEXT else {}
             if rest:
                 value.pieces.append(rest)
                 self._emit(event(f"{kind.stem}.delta", **value.address, delta=rest, **logprobs))
@@ -239,6 +242,8 @@ class ItemRelay(ABC):
                 data = event(f"{kind.stem}.done", **value.address, **{kind.field: streamed}, **logprobs)
             else:
                 _amend(data, {kind.field: streamed, **value.address})
+                if logprobs and "logprobs" not in data:
+                    data.update(logprobs)
             self._emit(data)
         return value.streamed()
 

@@ -31,6 +31,8 @@ __all__ = ["Session"]
 
 _STREAM_TYPE = "text/event-stream"
 _DONE = b"[DONE]"
+# What of a response is dragoman's to say where dragoman remembers it, whatever an upstream says.
+_OURS = ("id", "previous_response_id", "conversation", "store", "background")
 
 
 class Session(Attempt):
@@ -39,6 +41,21 @@ class Session(Attempt):
     _answer: Output | Relay | None = None
     _decoder: Decoder | None = None
     _closed = False
+
+    def __init__(
+        self, *arguments: Any, response_id: str | None = None, stored: bool = False, **more: Any
+    ) -> None:
+        """Translate-to-be; nothing is called yet.
+
+        Args:
+            arguments: see ``Attempt``.
+            response_id: the id of the response; None: a fresh one, or a native upstream's own.
+            stored: whether the response will be found under it.
+            more: see ``Attempt``.
+        """
+        super().__init__(*arguments, remembered=response_id is not None, **more)
+        self._response_id = response_id
+        self._stored = stored
 
     def _ask(self, request: dict[str, Any]) -> HTTPRequest:
         http: HTTPRequest = self._call(
@@ -200,12 +217,16 @@ class Session(Attempt):
         if self._answer is None:
             response = initial_response(
                 self._request,
-                response_id=new_id("resp"),
+                response_id=self._response_id or new_id("resp"),
+                stored=self._stored,
                 provider=self.provider.name,
                 model=self.target.model,
                 warnings=self._warnings,
             )
-            self._answer = Relay(response, self._names) if self.info.native else Output(response, self._names)
+            if self.info.native:
+                self._answer = Relay(response, self._names, own=_OURS if self._response_id else ())
+            else:
+                self._answer = Output(response, self._names)
         return self._answer
 
 

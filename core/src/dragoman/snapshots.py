@@ -9,13 +9,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from dragoman.chains import conversation_id
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["initial_response"]
 
 _CREDENTIALS = frozenset({"authorization", "headers"})
-_ECHOED_IF_GIVEN = ("user", "conversation", "prompt", "prompt_cache_retention", "context_management")
+_ECHOED_IF_GIVEN = ("user", "prompt", "prompt_cache_retention", "context_management")
 
 
 def initial_response(
@@ -25,6 +27,7 @@ def initial_response(
     provider: str,
     model: str,
     warnings: list[dict[str, Any]] | None = None,
+    stored: bool = False,
 ) -> dict[str, Any]:
     """Return the Response object for a request that has just begun.
 
@@ -34,6 +37,7 @@ def initial_response(
         provider: the provider that is asked.
         model: the model that is asked; replaced by what the upstream says answered.
         warnings: what the parameter policy left out.
+        stored: whether it will be found under that id.
     """
 
     def given(name: str, default: Any) -> Any:
@@ -67,7 +71,7 @@ def initial_response(
         "presence_penalty": given("presence_penalty", 0),
         "frequency_penalty": given("frequency_penalty", 0),
         "truncation": given("truncation", "disabled"),
-        "store": False,
+        "store": stored,
         "background": given("background", False),
         "service_tier": given("service_tier", "default"),
         "metadata": given("metadata", {}),
@@ -81,6 +85,8 @@ def initial_response(
             "warnings": warnings or [],
         },
     }
+    if conversation := conversation_id(request):
+        response["conversation"] = {"id": conversation}
     response.update({name: request[name] for name in _ECHOED_IF_GIVEN if request.get(name) is not None})
     return response
 

@@ -51,7 +51,7 @@ def test_text_comes_on_stdout_and_nothing_on_stderr(
     [
         (["a b c", "--max-tokens", "2"], "a b\n", "warning: the answer is incomplete: max_output_tokens\n"),
         (["x", "-o", "temperature=0.5"], "x\n", "does not support 'temperature'"),
-        (["x", "-o", "background=true", "--unsupported", "warn"], "x\n", "warning: echo does not support"),
+        (["x", "-o", "moderation={}", "--unsupported", "warn"], "x\n", "warning: echo does not support"),
         (
             [script({"text": "a"}, {"call": "f", "arguments": '{"q":  "b  c"}'})],
             "a\n",
@@ -91,7 +91,7 @@ def test_the_rest_comes_on_stderr(run: Callable[..., Any], argv: list[str], out:
         ([script({"text": "so far"}, {"cut": True})], 5, "so far\n", "end mark"),
         ([script({"text": "so far"}, {"malformed": True})], 1, "so far\n", "not JSON"),
         ([script({"pause": 30}), "--timeout", "0.1"], 5, "", "timeout.total"),
-        (["x", "-o", "conversation=c"], 2, "", "'conversation'"),
+        (["x", "-o", "conversation=c"], 1, "", "Conversation with id 'c' not found"),
         (["x", "-o", "temperature=1", "--unsupported", "error"], 2, "", "'temperature'"),
         (["x", "-m", "nobody/x"], 6, "", "no installed plugin serves 'nobody'"),
         (["x", "-m", "echo"], 6, "", "names no provider"),

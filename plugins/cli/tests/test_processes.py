@@ -60,7 +60,7 @@ def test_ctrl_c_ends_it_quietly_and_text_has_come_before() -> None:
 
 
 @pytest.mark.parametrize(
-    "argv", [["--help"], ["--version"], ["ask", "--help"], ["plugins"], ["plugins", "--json"], ["serve"]]
+    "argv", [["--help"], ["--version"], ["ask", "--help"], ["plugins"], ["plugins", "--json"], ["nobody"]]
 )
 def test_looking_around_loads_no_provider_and_no_client(argv: list[str]) -> None:
     code = (

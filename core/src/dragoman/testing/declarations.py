@@ -12,6 +12,7 @@ import pytest
 
 from dragoman import discovery
 from dragoman.attempt import Attempt
+from dragoman.brackets import new_id
 from dragoman.models import validate_request
 from dragoman.parameters import policy_for
 from dragoman.providers import Provider
@@ -132,17 +133,20 @@ class Declarations:
 
     def session(self, provider: Provider | None = None, /, **request: Any) -> Session:
         """Return a fresh attempt; what is not given is a short question to `model`."""
-        return self._attempt(Session, provider or self.loaded(), request)
+        return self._attempt(Session, provider or self.loaded(), request, response_id=new_id("resp"))
 
     def counting(self, **request: Any) -> TokenCount:
         """Return a fresh attempt at counting the tokens of such a request."""
-        return self._attempt(TokenCount, self.loaded(), request)
+        return self._attempt(TokenCount, self.loaded(), request, remembered=True)
 
-    def _attempt(self, kind: type[_Attempt], provider: Provider, request: Mapping[str, Any]) -> _Attempt:
+    def _attempt(
+        self, kind: type[_Attempt], provider: Provider, request: Mapping[str, Any], **memory: Any
+    ) -> _Attempt:
         body = {"model": self.model, "input": "Hello", **request}
         model = body["model"]
         body["model"] = f"{provider.name}/{model}"
-        return kind(provider, self.target(provider, model), validate_request(body))
+        # As in a call whose turns are remembered: what refers to them never reaches the upstream.
+        return kind(provider, self.target(provider, model), validate_request(body), **memory)
 
     def declared(self) -> dict[str, Exchange]:
         """Return all exchanges, by name."""

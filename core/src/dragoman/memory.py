@@ -1,0 +1,154 @@
+"""The store that comes with core: this process's memory, bounded."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from dragoman.state import StoredConversation, StoredResponse
+    from dragoman.types import Event, Item
+
+__all__ = ["MemoryStore"]
+
+
+class MemoryStore:
+    """Keeps the newest responses and conversations, and forgets the oldest: a chain that is used stays."""
+
+    blocking = False
+
+    def __init__(self, *, max_responses: int = 1000, max_conversations: int = 1000) -> None:
+        """Make an empty store.
+
+        Args:
+            max_responses: how many are kept; unfinished ones always are.
+            max_conversations: the same.
+        """
+        self._max_responses = max_responses
+        self._max_conversations = max_conversations
+        self._responses: OrderedDict[str, StoredResponse] = OrderedDict()
+        self._events: dict[str, list[Event]] = {}
+        self._conversations: OrderedDict[str, StoredConversation] = OrderedDict()
+        self._items: dict[str, dict[str, Item]] = {}
+        self._lock = threading.RLock()
+
+    @contextmanager
+    def transaction(self) -> Iterator[MemoryStore]:
+        """Begin; other threads wait. What was done before an exception stays: operations check first."""
+        with self._lock:
+            yield self
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    # ---- responses
+
+    def get_response(self, owner: str, response_id: str) -> StoredResponse | None:
+        """Return a response of this owner."""
+        stored = self._responses.get(response_id)
+        return stored if stored is not None and stored.owner == owner else None
+
+    def put_response(self, stored: StoredResponse) -> None:
+        """Add or replace a response; the least used finished one goes where there are too many."""
+        self._responses[stored.id] = stored
+        self._responses.move_to_end(stored.id)
+        if len(self._responses) > self._max_responses:
+            oldest = next((known for known in self._responses.values() if known.finished), None)
+            if oldest is not None:
+                self.delete_response(oldest.owner, oldest.id)
+
+    def delete_response(self, owner: str, response_id: str) -> bool:
+        """Delete a response of this owner."""
+        if self.get_response(owner, response_id) is None:
+            return False
+        del self._responses[response_id]
+        self._events.pop(response_id, None)
+        return True
+
+    def get_chain(self, owner: str, response_id: str) -> Sequence[StoredResponse]:
+        """Return a response and all before it, oldest first."""
+        chain: list[StoredResponse] = []
+        following: str | None = response_id
+        while following is not None:
+            stored = self.get_response(owner, following)
+            if stored is None:
+                break
+            self._responses.move_to_end(following)
+            chain.append(stored)
+            following = stored.previous_response_id
+        return chain[::-1]
+
+    def get_unfinished(self) -> Sequence[StoredResponse]:
+        """Return the responses that are queued or in progress."""
+        return [stored for stored in self._responses.values() if not stored.finished]
+
+    def renew(self, response_id: str, lease_until: float) -> None:
+        """Set the lease of an unfinished response."""
+        stored = self._responses.get(response_id)
+        if stored is not None and not stored.finished:
+            self._responses[response_id] = replace(stored, lease_until=lease_until)
+
+    # ---- events
+
+    def add_events(self, response_id: str, events: Sequence[Event]) -> None:
+        """Append events."""
+        self._events.setdefault(response_id, []).extend(events)
+
+    def get_events(self, response_id: str, after: int) -> Sequence[Event]:
+        """Return the events behind a sequence number, which is their place."""
+        return self._events.get(response_id, [])[after + 1 :]
+
+    # ---- conversations
+
+    def get_conversation(self, owner: str, conversation_id: str) -> StoredConversation | None:
+        """Return a conversation of this owner."""
+        stored = self._conversations.get(conversation_id)
+        return stored if stored is not None and stored.owner == owner else None
+
+    def put_conversation(self, stored: StoredConversation) -> None:
+        """Add or replace a conversation; the least used one goes where there are too many."""
+        self._conversations[stored.id] = stored
+        self._conversations.move_to_end(stored.id)
+        self._items.setdefault(stored.id, {})
+        if len(self._conversations) > self._max_conversations:
+            oldest = next(iter(self._conversations.values()))
+            self.delete_conversation(oldest.owner, oldest.id)
+
+    def delete_conversation(self, owner: str, conversation_id: str) -> bool:
+        """Delete a conversation of this owner."""
+        if self.get_conversation(owner, conversation_id) is None:
+            return False
+        del self._conversations[conversation_id]
+        del self._items[conversation_id]
+        return True
+
+    def add_items(self, conversation_id: str, items: Sequence[Item]) -> None:
+        """Append items."""
+        self._conversations.move_to_end(conversation_id)
+        self._items[conversation_id].update((item["id"], item) for item in items)
+
+    def get_items(self, conversation_id: str) -> Sequence[Item]:
+        """Return the items, oldest first."""
+        return list(self._items.get(conversation_id, {}).values())
+
+    def delete_item(self, conversation_id: str, item_id: str) -> bool:
+        """Delete an item."""
+        return self._items.get(conversation_id, {}).pop(item_id, None) is not None
+
+    # ---- retention
+
+    def purge(self, now: float) -> int:
+        """Delete what has expired."""
+        expired = [
+            stored
+            for stored in self._responses.values()
+            if stored.expires_at is not None and stored.expires_at <= now
+        ]
+        for stored in expired:
+            self.delete_response(stored.owner, stored.id)
+        return len(expired)

@@ -1,0 +1,129 @@
+"""What dragoman remembers, and the protocol of a store that keeps it.
+
+A store is small: transactions with the verbs below, each of which sees only what its owner made. What they
+mean together (chains, conversations, background work) is decided in ``dragoman.chains``, the same for every
+store. ``MemoryStore`` is the one that comes with core; dragoman-sql is durable.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+
+    from dragoman.types import Event, Item
+
+__all__ = ["Store", "StoredConversation", "StoredResponse", "Transaction"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredResponse:
+    """One turn: what went in, and what came out so far."""
+
+    id: str
+    owner: str
+    """Whose it is: the key's name on a server, "" where there is one user. Nobody else can see it."""
+    created_at: float
+    """Unix time."""
+    input: Sequence[Item]
+    """What this turn added to its context: items, each with an id. Not what came before it."""
+    response: dict[str, Any]
+    """The Response as last told; final once its `status` is."""
+    previous_response_id: str | None = None
+    conversation_id: str | None = None
+    expires_at: float | None = None
+    """Unix time after which it may be purged; None: never."""
+    lease_until: float | None = None
+    """Unix time until which a process is known to be at work on an unfinished one."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing of it will change."""
+        return self.response["status"] not in {"queued", "in_progress"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredConversation:
+    """A conversation without its items."""
+
+    id: str
+    owner: str
+    created_at: float
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+class Transaction(Protocol):
+    """What may be done in one go: all of it is kept, or nothing."""
+
+    # ---- responses
+
+    def get_response(self, owner: str, response_id: str) -> StoredResponse | None:
+        """Return a response; None where this owner has none of that id."""
+
+    def put_response(self, stored: StoredResponse) -> None:
+        """Add a response, or replace the one of its id."""
+
+    def delete_response(self, owner: str, response_id: str) -> bool:
+        """Delete a response with its input and events; tell whether there was one."""
+
+    def get_chain(self, owner: str, response_id: str) -> Sequence[StoredResponse]:
+        """Return a response and all before it, oldest first; it begins late where one was deleted."""
+
+    def get_unfinished(self) -> Sequence[StoredResponse]:
+        """Return every owner's responses whose status is queued or in_progress."""
+
+    def renew(self, response_id: str, lease_until: float) -> None:
+        """Set the lease of an unfinished response."""
+
+    # ---- events of background responses
+
+    def add_events(self, response_id: str, events: Sequence[Event]) -> None:
+        """Append events; their sequence numbers go on where the last ones ended."""
+
+    def get_events(self, response_id: str, after: int) -> Sequence[Event]:
+        """Return the events whose sequence number is higher than `after`, in order."""
+
+    # ---- conversations
+
+    def get_conversation(self, owner: str, conversation_id: str) -> StoredConversation | None:
+        """Return a conversation; None where this owner has none of that id."""
+
+    def put_conversation(self, stored: StoredConversation) -> None:
+        """Add a conversation, or replace the one of its id; its items stay."""
+
+    def delete_conversation(self, owner: str, conversation_id: str) -> bool:
+        """Delete a conversation with its items; tell whether there was one."""
+
+    def add_items(self, conversation_id: str, items: Sequence[Item]) -> None:
+        """Append items, each with an id, to a conversation."""
+
+    def get_items(self, conversation_id: str) -> Sequence[Item]:
+        """Return the items of a conversation, oldest first."""
+
+    def delete_item(self, conversation_id: str, item_id: str) -> bool:
+        """Delete an item of a conversation; tell whether there was one."""
+
+    # ---- retention
+
+    def purge(self, now: float) -> int:
+        """Delete the responses that expired before `now`; return how many there were."""
+
+
+class Store(Protocol):
+    """Where it is kept. Threads may share a store; each transaction stays in one thread."""
+
+    blocking: bool
+    """Whether a transaction waits for a disk or a network, and so must not run on an event loop."""
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """Begin; leaving the block commits, an exception rolls back.
+
+        Raises:
+            Exception: the store cannot be reached; the caller turns that into a 503.
+        """
+
+    def close(self) -> None:
+        """Let go of files and connections."""

@@ -12,8 +12,10 @@ sends::
         text = Exchange(body=b'{"blocks": ...}', stream=b"data: ...", text="Hello")
         errors = [ErrorCase(status=401, body=b'{"error": ...}', raises=AuthenticationError)]
 
-The kit needs pytest; what it is made of, for tests of your own, does not: ``run_whole``, ``run_stream`` and
-``normalised``, ``check_events``, ``FakeUpstream``.
+A store inherits ``StoreConformance`` and says how it is opened (see ``dragoman.testing.stores``).
+
+The kits need pytest; what the first is made of, for tests of your own, does not: ``run_whole``,
+``run_stream`` and ``normalised``, ``check_events``, ``FakeUpstream``.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from dragoman.testing.kit import ProviderConformance
     from dragoman.testing.legality import check_events
     from dragoman.testing.running import Run, normalised, run_stream, run_whole
+    from dragoman.testing.stores import StoreConformance
     from dragoman.testing.upstream import FakeUpstream
 
 __all__ = [
@@ -35,6 +38,7 @@ __all__ = [
     "FakeUpstream",
     "ProviderConformance",
     "Run",
+    "StoreConformance",
     "aws_stream",
     "check_events",
     "normalised",
@@ -49,6 +53,7 @@ _HOMES = {
     "FakeUpstream": "upstream",
     "ProviderConformance": "kit",
     "Run": "running",
+    "StoreConformance": "stores",
     "aws_stream": "frames",
     "check_events": "legality",
     "normalised": "running",

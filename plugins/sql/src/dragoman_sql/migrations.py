@@ -1,0 +1,97 @@
+"""How the tables came to be, step by step. A step that was released is never changed: a new one follows it.
+
+Each step is SQL that SQLite and PostgreSQL both understand, and runs in a transaction of its own together
+with the row that says so: a process that dies in the middle leaves the step before it. Processes that start
+at once wait for each other.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from dragoman.errors import PluginError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["STEPS", "migrate"]
+
+STEPS: tuple[tuple[str, ...], ...] = (
+    (  # 1: 0.1.0
+        """CREATE TABLE dragoman_responses (
+            id TEXT NOT NULL PRIMARY KEY,
+            owner TEXT NOT NULL,
+            created_at DOUBLE PRECISION NOT NULL,
+            previous_response_id TEXT,
+            conversation_id TEXT,
+            unfinished BOOLEAN NOT NULL,
+            expires_at DOUBLE PRECISION,
+            lease_until DOUBLE PRECISION,
+            input TEXT NOT NULL,
+            response TEXT NOT NULL
+        )""",
+        "CREATE INDEX dragoman_responses_expires ON dragoman_responses (expires_at)",
+        "CREATE INDEX dragoman_responses_unfinished ON dragoman_responses (created_at) WHERE unfinished",
+        """CREATE TABLE dragoman_events (
+            response_id TEXT NOT NULL,
+            sequence_number BIGINT NOT NULL,
+            event TEXT NOT NULL,
+            PRIMARY KEY (response_id, sequence_number),
+            FOREIGN KEY (response_id) REFERENCES dragoman_responses (id) ON DELETE CASCADE
+        )""",
+        """CREATE TABLE dragoman_conversations (
+            id TEXT NOT NULL PRIMARY KEY,
+            owner TEXT NOT NULL,
+            created_at DOUBLE PRECISION NOT NULL,
+            metadata TEXT NOT NULL
+        )""",
+        """CREATE TABLE dragoman_items (
+            conversation_id TEXT NOT NULL,
+            position BIGINT NOT NULL,
+            item_key TEXT NOT NULL,
+            item TEXT NOT NULL,
+            PRIMARY KEY (conversation_id, position),
+            UNIQUE (conversation_id, item_key),
+            FOREIGN KEY (conversation_id) REFERENCES dragoman_conversations (id) ON DELETE CASCADE
+        )""",
+    ),
+)
+
+_HISTORY = sa.table("dragoman_schema", sa.column("version"), sa.column("applied_at"))
+_LOCK = 0x647261676F6D616E  # "dragoman": the key of PostgreSQL's advisory lock
+
+
+def migrate(engine: sa.Engine, steps: Sequence[Sequence[str]] = STEPS) -> None:
+    """Bring a database to the newest version.
+
+    Raises:
+        PluginError: it is newer than these steps.
+    """
+    while True:
+        with engine.begin() as connection:
+            if engine.dialect.name == "postgresql":  # SQLite has one writer anyway
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+            version = _version(connection)
+            if version > len(steps):
+                raise PluginError(
+                    f"the database was made by a newer dragoman-sql (its tables are of version {version}, "
+                    f"this one knows {len(steps)}): pip install --upgrade dragoman-sql"
+                )
+            if version == len(steps):
+                return
+            for statement in steps[version]:
+                connection.exec_driver_sql(statement)
+            connection.execute(sa.insert(_HISTORY).values(version=version + 1, applied_at=time.time()))
+
+
+def _version(connection: sa.Connection) -> int:
+    if not sa.inspect(connection).has_table(_HISTORY.name):
+        connection.exec_driver_sql(
+            "CREATE TABLE dragoman_schema "
+            "(version INTEGER NOT NULL PRIMARY KEY, applied_at DOUBLE PRECISION NOT NULL)"
+        )
+    version: int | None = connection.scalar(sa.select(sa.func.max(_HISTORY.c.version)))
+    return version or 0

@@ -1,0 +1,117 @@
+"""The tables, as the newest migration leaves them, and how Python's values stand in them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import Any
+
+import sqlalchemy as sa
+from pydantic_core import PydanticSerializationError, from_json, to_json
+
+__all__ = ["conversations", "events", "item_key", "items", "metadata", "responses"]
+
+_LONGEST_KEY = 200
+_UNSTORABLE = re.compile('^"|[\0\ud800-\udfff]')
+
+
+class _JSON(sa.types.TypeDecorator[Any]):
+    """JSON in a text column. The databases' own types refuse NUL, reorder keys or round numbers."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> str:  # noqa: ARG002
+        try:
+            return to_json(value).decode()
+        except PydanticSerializationError:  # halves of surrogate pairs, which no UTF-8 can hold
+            return json.dumps(value)
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> Any:  # noqa: ARG002
+        try:
+            return from_json(value)
+        except ValueError:  # the same, on its way back
+            return json.loads(value)
+
+
+class _Name(sa.types.TypeDecorator[str]):
+    """An id or an owner, as it is; as a JSON string where it holds what a text column cannot.
+
+    Whoever asks for ``resp_\\0`` is thus told that there is none, not that the database broke.
+    """
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:  # noqa: ARG002
+        return json.dumps(value) if value is not None and _UNSTORABLE.search(value) else value
+
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> str | None:  # noqa: ARG002
+        return json.loads(value) if value is not None and value.startswith('"') else value
+
+
+def item_key(item_id: str) -> str:
+    """Return what stands for an item's id in an index: callers choose these ids, and indexes have a limit."""
+    if len(item_id) <= _LONGEST_KEY:
+        return item_id
+    return "sha256:" + hashlib.sha256(item_id.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+metadata = sa.MetaData()
+
+responses = sa.Table(
+    "dragoman_responses",
+    metadata,
+    sa.Column("id", _Name, primary_key=True),
+    sa.Column("owner", _Name, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("previous_response_id", _Name),
+    sa.Column("conversation_id", _Name),
+    sa.Column("unfinished", sa.Boolean, nullable=False),
+    sa.Column("expires_at", sa.Double),
+    sa.Column("lease_until", sa.Double),
+    sa.Column("input", _JSON, nullable=False),
+    sa.Column("response", _JSON, nullable=False),
+)
+sa.Index("dragoman_responses_expires", responses.c.expires_at)
+sa.Index(
+    "dragoman_responses_unfinished",
+    responses.c.created_at,
+    sqlite_where=sa.text("unfinished"),
+    postgresql_where=sa.text("unfinished"),
+)
+
+events = sa.Table(
+    "dragoman_events",
+    metadata,
+    sa.Column(
+        "response_id", _Name, sa.ForeignKey("dragoman_responses.id", ondelete="CASCADE"), primary_key=True
+    ),
+    sa.Column("sequence_number", sa.BigInteger, primary_key=True),
+    sa.Column("event", _JSON, nullable=False),
+)
+
+conversations = sa.Table(
+    "dragoman_conversations",
+    metadata,
+    sa.Column("id", _Name, primary_key=True),
+    sa.Column("owner", _Name, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("metadata", _JSON, nullable=False),
+)
+
+items = sa.Table(
+    "dragoman_items",
+    metadata,
+    sa.Column(
+        "conversation_id",
+        _Name,
+        sa.ForeignKey("dragoman_conversations.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column("position", sa.BigInteger, primary_key=True),
+    sa.Column("item_key", _Name, nullable=False),
+    sa.Column("item", _JSON, nullable=False),
+    sa.UniqueConstraint("conversation_id", "item_key"),
+)

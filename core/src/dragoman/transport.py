@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from dragoman.hookspecs import HTTPRequest, LocalAnswer
     from dragoman.types import Event
 
-__all__ = ["AsyncTransport", "Transport"]
+__all__ = ["Answer", "AsyncTransport", "Transport", "check_headers"]
 
 _LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=30.0)
 _FAILURES = (APIConnectionError, httpx.HTTPError, httpx.StreamError, OSError)
@@ -92,13 +92,13 @@ class Transport:
             return self._own
 
     @contextlib.contextmanager
-    def _send(self, http: HTTPRequest, clock: Clock) -> Iterator[_Answer]:
+    def _send(self, http: HTTPRequest, clock: Clock) -> Iterator[Answer]:
         client = self._client()
         response = client.send(_request(client, http, clock), stream=True, follow_redirects=False)
         try:
             timed = _time_reads(response, clock)
             chunks = response.iter_bytes()
-            yield _Answer(response.status_code, _headers(response), chunks)
+            yield Answer(response.status_code, _headers(response), chunks)
             if timed:
                 clock.drain()
                 with contextlib.suppress(*_FAILURES):
@@ -109,7 +109,11 @@ class Transport:
 
 
 class AsyncTransport:
-    """Sends over ``httpx.AsyncClient``: one of its own for each event loop, or the caller's."""
+    """Sends over ``httpx.AsyncClient``: one of its own for each event loop, or the caller's.
+
+    A subclass may send over something else: it overrides ``send`` and ``close``, and raises what breaks as
+    ``APIConnectionError`` (``StreamInterruptedError`` once the answer has begun).
+    """
 
     def __init__(self, client: httpx.AsyncClient | None = None) -> None:
         self._given: httpx.AsyncClient | None = _checked(client, httpx.AsyncClient)
@@ -127,7 +131,7 @@ class AsyncTransport:
                     credentials = await asyncio.to_thread(attempt.load_credentials)
             http = attempt.authorize(http, credentials)
             local = attempt.answer_locally(http)
-            async with self._send(http, clock) if local is None else _aanswered_here(local) as answer:
+            async with self.send(http, clock) if local is None else _aanswered_here(local) as answer:
                 events = attempt.accept(answer.status, answer.headers)
                 clock.pause()
                 for event in events:
@@ -172,7 +176,8 @@ class AsyncTransport:
         return self._own[loop][0]
 
     @contextlib.asynccontextmanager
-    async def _send(self, http: HTTPRequest, clock: Clock) -> AsyncIterator[_Answer]:
+    async def send(self, http: HTTPRequest, clock: Clock) -> AsyncIterator[Answer]:
+        """Send a request; the answer's chunks are read inside the block, and leaving it ends the request."""
         client = await self._client()
         request = _request(client, http, clock)
         async with asyncio.timeout(clock.remaining()):
@@ -180,7 +185,7 @@ class AsyncTransport:
         try:
             body = cast("AsyncGenerator[bytes]", response.aiter_bytes())
             async with contextlib.aclosing(body) as chunks:
-                yield _Answer(response.status_code, _headers(response), chunks)
+                yield Answer(response.status_code, _headers(response), chunks)
                 clock.drain()
                 with contextlib.suppress(*_FAILURES):
                     async with asyncio.timeout(clock.remaining()):
@@ -190,7 +195,7 @@ class AsyncTransport:
             await response.aclose()
 
 
-class _Answer(NamedTuple):
+class Answer(NamedTuple):
     """Status, headers (names in lower case) and the chunks of a body, wherever they come from."""
 
     status: int
@@ -210,15 +215,23 @@ def _checked(client: Any, kind: type[Any]) -> Any:
 # ---- requests ---------------------------------------------------------------------------------------
 
 
-def _request(client: httpx.Client | httpx.AsyncClient, http: HTTPRequest, clock: Clock) -> httpx.Request:
-    for name, value in http.headers.items():
+def check_headers(headers: Mapping[str, str]) -> None:
+    """Refuse headers that HTTP does not allow, without showing their values, which may be keys.
+
+    Raises:
+        BadRequestError: names the header.
+    """
+    for name, value in headers.items():
         if not (value.isascii() and value.isprintable() and value == value.strip()):
-            # httpx would say so too, and show the value, which may be a key.
             raise BadRequestError(
                 f"the header {name} holds what HTTP does not allow: a line break, a letter beyond ASCII, "
                 "or a space at its beginning or end",
                 param=name,
             )
+
+
+def _request(client: httpx.Client | httpx.AsyncClient, http: HTTPRequest, clock: Clock) -> httpx.Request:
+    check_headers(http.headers)
     remaining = clock.remaining()
     connect = clock.timeout.connect
     if connect is None or (remaining is not None and remaining < connect):
@@ -329,7 +342,7 @@ def _error(problem: Exception, clock: Clock, *, accepted: bool) -> APIError:
 
 
 @contextlib.contextmanager
-def _answered_here(local: LocalAnswer, clock: Clock) -> Iterator[_Answer]:
+def _answered_here(local: LocalAnswer, clock: Clock) -> Iterator[Answer]:
     def chunks() -> Iterator[bytes]:
         for chunk in local.chunks:
             if isinstance(chunk, bytes):
@@ -338,11 +351,11 @@ def _answered_here(local: LocalAnswer, clock: Clock) -> Iterator[_Answer]:
                 time.sleep(min(chunk, clock.remaining() or math.inf))
                 clock.remaining()
 
-    yield _Answer(local.status, local.headers, chunks())
+    yield Answer(local.status, local.headers, chunks())
 
 
 @contextlib.asynccontextmanager
-async def _aanswered_here(local: LocalAnswer) -> AsyncIterator[_Answer]:
+async def _aanswered_here(local: LocalAnswer) -> AsyncIterator[Answer]:
     async def chunks() -> AsyncGenerator[bytes]:
         for chunk in local.chunks:
             if isinstance(chunk, bytes):
@@ -351,4 +364,4 @@ async def _aanswered_here(local: LocalAnswer) -> AsyncIterator[_Answer]:
                 await asyncio.sleep(chunk)
 
     async with contextlib.aclosing(chunks()) as pieces:
-        yield _Answer(local.status, local.headers, pieces)
+        yield Answer(local.status, local.headers, pieces)

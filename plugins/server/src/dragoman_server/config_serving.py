@@ -1,0 +1,117 @@
+"""A server process that follows its config: ready line, signals, reloading."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from dragoman_server.app import create_app
+from dragoman_server.config_watch import ConfigWatch
+from dragoman_server.listening import listening
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterator
+
+    from dragoman_server.config import Config
+
+__all__ = ["run_server"]
+
+_FAILED = 1
+_OURS = "dragoman.errors."
+_ENDING = (signal.SIGINT, signal.SIGTERM)
+
+
+def run_server(
+    config: Config,
+    listener: socket.socket,
+    *,
+    read: Callable[[], Config],
+    ready: Callable[[], None],
+    refusal: Callable[[Config], str | None],
+    log_level: str,
+) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit code.
+
+    Args:
+        config: what to serve.
+        listener: bound, not yet listening.
+        read: reads the config's files again; they are watched, if there are any.
+        ready: called once requests are answered.
+        refusal: tells why a changed config cannot be taken over, or None.
+        log_level: of uvicorn, which tells much.
+    """
+    app = create_app(config.server)
+
+    def take(new: Config) -> str | None:
+        reason = refusal(new)
+        if reason is None:
+            new.export()
+            app.state.service.reload(new.server)
+        return reason
+
+    watch = (lambda: ConfigWatch(config, read, take)) if config.files else None
+    logging.getLogger("uvicorn.error").addFilter(_briefly)
+    server = _Server(listening(app, log_config=None, log_level=log_level), ready, watch)
+    try:
+        server.run(sockets=[listener])
+    except SystemExit:  # uvicorn, after it has logged why nothing could be started
+        return _FAILED
+    return 0 if server.was_ready else _FAILED
+
+
+def _briefly(record: logging.LogRecord) -> bool:
+    """Cut the traceback of an error that says by itself what is wrong: a store that cannot be opened."""
+    last = record.getMessage().strip().rpartition("\n")[2]
+    if last.startswith(_OURS):
+        record.msg, record.args = last.partition(": ")[2], ()
+    return True
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's, which says when it is ready, and whose config can change."""
+
+    was_ready = False
+
+    def __init__(
+        self, config: uvicorn.Config, ready: Callable[[], None], watch: Callable[[], ConfigWatch] | None
+    ) -> None:
+        super().__init__(config)
+        self._ready = ready
+        self._watch = watch
+        self._watching: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, say so, and begin to watch the config."""
+        await super().startup(sockets)
+        if not self.started or self.should_exit:
+            return
+        if self._watch is not None:
+            watch = self._watch()
+            self._watching = asyncio.create_task(watch.run())
+            if sys.platform != "win32":
+                asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, watch.ask)
+        self.was_ready = True
+        self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more requests, let those that run end, stop."""
+        if self._watching is not None:
+            self._watching.cancel()
+        await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop gracefully on a signal, and leave with an exit code: being asked is no error."""
+        before = {number: signal.signal(number, self.handle_exit) for number in _ENDING}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

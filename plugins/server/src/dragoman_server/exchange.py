@@ -1,0 +1,113 @@
+"""One request and its answer: what endpoints read from, and write to."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from pydantic_core import to_json
+
+from dragoman.errors import APIError, BadRequestError
+from dragoman_server.authentication import Owner
+from dragoman_server.bodies import parse_body, read_body
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from dragoman_server.service import Service
+
+__all__ = ["Exchange", "query_flag", "query_number"]
+
+_JSON = (b"content-type", b"application/json")
+_TRUTH = {"true": True, "1": True, "false": False, "0": False}
+_LONGEST_QUERY = 8192
+_OF_CREDENTIALS = frozenset({401, 403})
+
+
+class Exchange:
+    """One request of one caller."""
+
+    def __init__(
+        self,
+        scope: Mapping[str, Any],
+        receive: Callable[[], Awaitable[Any]],
+        send: Callable[[Any], Awaitable[None]],
+        service: Service,
+    ) -> None:
+        self.service = service
+        self.receive = receive
+        self.send = send
+        self.method: str = scope["method"]
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.request_id = f"req_{secrets.token_hex(16)}"
+        self.owner = Owner()
+        self.path: dict[str, Any] = {}
+        """What the route's placeholders matched."""
+        self.started = False
+        """Whether an answer has begun."""
+        self._query: bytes = scope.get("query_string", b"")
+
+    # ---- the request --------------------------------------------------------------------------------
+
+    async def body(self) -> dict[str, Any]:
+        """Return the body, a JSON object (see ``dragoman_server.bodies``)."""
+        limits = self.service.limits
+        return parse_body(await read_body(self.receive, self.headers, limits), self.headers, limits)
+
+    def query(self) -> dict[str, str]:
+        """Return the query's parameters; of several with one name the last."""
+        if len(self._query) > _LONGEST_QUERY:
+            raise BadRequestError("The query is too long.", code="query_too_long")
+        return dict(parse_qsl(self._query.decode("latin-1"), keep_blank_values=True))
+
+    # ---- the answer ---------------------------------------------------------------------------------
+
+    async def start(self, status: int, *headers: tuple[bytes, bytes]) -> None:
+        """Begin the answer."""
+        self.started = True
+        named = [*headers, (b"x-request-id", self.request_id.encode())]
+        await self.send({"type": "http.response.start", "status": status, "headers": named})
+
+    async def answer(self, value: Any, status: int = 200, *headers: tuple[bytes, bytes]) -> None:
+        """Answer with JSON."""
+        body = to_json(value)
+        await self.start(status, _JSON, (b"content-length", b"%d" % len(body)), *headers)
+        await self.send({"type": "http.response.body", "body": body})
+
+    async def refuse(self, error: APIError, *headers: tuple[bytes, bytes]) -> None:
+        """Answer with an error, and say whether to try again, and when."""
+        advice = [(b"x-should-retry", b"true" if error.retryable else b"false")]
+        if error.retry_after is not None:
+            advice += [
+                (b"retry-after", b"%d" % math.ceil(error.retry_after)),
+                (b"retry-after-ms", b"%d" % math.ceil(error.retry_after * 1000)),
+            ]
+        told = error.to_dict()
+        if error.provider is not None and error.status_code in _OF_CREDENTIALS:
+            told["error"]["message"] = (
+                f"{error.provider} does not let this server in, whatever your own key is: {error.message}"
+            )
+        await self.answer(told, error.status_code, *advice, *headers)
+
+
+def query_number(query: Mapping[str, str], name: str, default: int | None = None) -> int | None:
+    """Return a number of a query."""
+    value = query.get(name)
+    if value is None:
+        return default
+    digits = value.removeprefix("-")
+    if not (digits.isascii() and digits.isdecimal() and len(digits) <= 18):
+        raise BadRequestError(
+            f"{name} must be an integer, not {value[:40]!r}.", param=name, code="invalid_type"
+        )
+    return int(value)
+
+
+def query_flag(query: Mapping[str, str], name: str) -> bool:
+    """Return a truth value of a query."""
+    value = query.get(name, "false").lower()
+    if value not in _TRUTH:
+        raise BadRequestError(f"{name} must be true or false, not {value[:40]!r}.", param=name)
+    return _TRUTH[value]

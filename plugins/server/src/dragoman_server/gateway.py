@@ -1,0 +1,78 @@
+"""What a server serves: model names and where they lead, who may ask, and how much at once.
+
+Written by ``dragoman_server.config`` from a config.yaml, or by hand; read by ``dragoman_server.app``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Deployment", "Limits", "ServerConfig"]
+
+_MEBIBYTE = 1024 * 1024
+_DAY = 24 * 60 * 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """Where a model name leads."""
+
+    name: str
+    """What callers ask for: "claude", "anthropic/claude-sonnet-4-5", or a pattern: "anthropic/*", "*"."""
+    model: str
+    """``provider/model``; "*" in it is replaced by what the pattern's "*" matched."""
+    settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The provider's: api_key, api_base, aws_region_name ..."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """Defaults of the request: temperature, max_output_tokens ... The caller's own win."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Call options of dragoman: timeout, num_retries, unsupported, extra_headers ..."""
+    id: str | None = None
+    """Tells deployments of one name apart."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much a caller may send, and how long things may take."""
+
+    body: int = 20 * _MEBIBYTE
+    """Bytes of a request's body; more is 413."""
+    depth: int = 100
+    """How deep JSON may be nested."""
+    items: int = 10_000
+    """Input items of a request."""
+    tools: int = 1_000
+    """Tools of a request."""
+    header: int = 16 * 1024
+    """Bytes of one header's value."""
+    headers: int = 64 * 1024
+    """Bytes of all headers together."""
+    header_count: int = 100
+    """How many headers."""
+    grace: float = 1.0
+    """Seconds that a stream waits for its upstream before it begins without."""
+    keep_alive: float = 15.0
+    """Seconds of silence after which a stream sends a comment."""
+    shutdown: float = 30.0
+    """Seconds that running requests have left when the server stops."""
+    body_timeout: float = 60.0
+    """Seconds in which the next piece of a body has to come."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerConfig:
+    """All that a server needs to know."""
+
+    deployments: tuple[Deployment, ...]
+    """In the order of the config; the first that fits a name is taken."""
+    master_key: str | None = field(default=None, repr=False)
+    """The key that callers show; None: everyone may call."""
+    store: str | None = field(default=None, repr=False)
+    """Where responses are kept: a URL such as "sqlite:///dragoman.db"; None: this process's memory."""
+    retention: float | None = 30 * _DAY
+    """Seconds that responses are kept; None: for ever."""
+    limits: Limits = Limits()

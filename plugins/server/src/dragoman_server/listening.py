@@ -1,0 +1,57 @@
+"""How uvicorn runs the application: which parser and loop, what it says of itself, how it stops."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+__all__ = ["listening"]
+
+_MOST_HEADER_BYTES = 1024 * 1024  # of one request: what is larger is not read on, and has no answer
+_KEEP_ALIVE = 75  # seconds that an idle connection stays: more than load balancers' 60
+
+
+class _BoundedProtocol(HttpToolsProtocol):
+    """Ends connections whose headers have no end; limits within that are the application's to explain."""
+
+    _header_bytes = 0
+
+    def on_message_begin(self) -> None:
+        """Begin to count."""
+        self._header_bytes = 0
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Count a header."""
+        self._header_bytes += len(name) + len(value)
+        if self._header_bytes > _MOST_HEADER_BYTES:
+            self.transport.close()
+            return
+        super().on_header(name, value)
+
+
+def listening(app: Starlette, **options: Any) -> uvicorn.Config:
+    """Return uvicorn's configuration for an application of ``create_app``.
+
+    Args:
+        app: the application.
+        options: uvicorn's own: host, port, fd, log_level ...
+    """
+    limits = app.state.service.limits
+    settings: dict[str, Any] = {
+        "http": _BoundedProtocol,
+        "ws": "none",
+        "lifespan": "on",
+        "loop": "auto",
+        "access_log": False,
+        "server_header": False,
+        "proxy_headers": False,
+        "timeout_keep_alive": _KEEP_ALIVE,
+        "timeout_graceful_shutdown": max(1, round(limits.shutdown)),
+    }
+    return uvicorn.Config(app, **{**settings, **options})

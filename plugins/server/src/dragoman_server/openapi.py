@@ -1,0 +1,262 @@
+"""``/openapi.json``: what there is, for people and for machines that try everything.
+
+Requests and responses are described by core's models; what is JSON of our own making is written here.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from dragoman.models import Request, Response
+
+__all__ = ["document"]
+
+_Schema = dict[str, Any]
+
+_TEXT: _Schema = {"type": "string"}
+_NAME: _Schema = {"type": "string", "minLength": 1}
+_ID: _Schema = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,128}$"}
+_NUMBER: _Schema = {"type": "integer"}
+_OBJECT: _Schema = {"type": "object"}
+_METADATA: _Schema = {
+    "type": "object",
+    "additionalProperties": {"type": "string", "maxLength": 512},
+    "propertyNames": {"maxLength": 64},
+    "maxProperties": 16,
+}
+
+
+def _ref(name: str) -> _Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _object(required: str = "", *, closed: bool = False, **properties: _Schema) -> _Schema:
+    schema: _Schema = {"type": "object", "properties": properties}
+    if required:
+        schema["required"] = required.split()
+    if closed:
+        schema["additionalProperties"] = False
+    return schema
+
+
+def _list_of(schema: _Schema, **more: Any) -> _Schema:
+    return {"type": "array", "items": schema, **more}
+
+
+_INPUT: _Schema = {"anyOf": [_TEXT, _list_of(_OBJECT)]}
+_NULLABLE_TEXT: _Schema = {"type": ["string", "null"]}
+_ITEM = _ref("Item")
+_NEW_ITEM: _Schema = {
+    "type": "object",
+    "anyOf": [
+        {"properties": {"type": _TEXT}, "required": ["type"]},
+        {
+            "properties": {
+                "role": {"enum": ["user", "assistant", "system", "developer"]},
+                "content": {"anyOf": [_TEXT, _list_of(_object("type", type=_TEXT))]},
+            },
+            "required": ["role", "content"],
+        },
+    ],
+}
+_NEW_ITEMS = _list_of(_NEW_ITEM, maxItems=20)  # a message needs no type
+_SCHEMAS: dict[str, _Schema] = {
+    "Item": _object("type", type=_TEXT, id=_TEXT),
+    "ItemList": _object(
+        "object data first_id last_id has_more",
+        object={"const": "list"},
+        data=_list_of(_ITEM),
+        first_id=_NULLABLE_TEXT,
+        last_id=_NULLABLE_TEXT,
+        has_more={"type": "boolean"},
+    ),
+    "Deleted": _object("id object deleted", id=_TEXT, object=_TEXT, deleted={"const": True}),
+    "Conversation": _object(
+        "id object created_at metadata",
+        id=_TEXT,
+        object={"const": "conversation"},
+        created_at=_NUMBER,
+        metadata=_METADATA,
+    ),
+    "NewConversation": _object(
+        closed=True,
+        items={"anyOf": [_NEW_ITEMS, {"type": "null"}]},
+        metadata={"anyOf": [_METADATA, {"type": "null"}]},
+    ),
+    "ConversationUpdate": _object("metadata", closed=True, metadata=_METADATA),
+    "NewItems": _object("items", closed=True, items=_NEW_ITEMS),
+    "CompactRequest": _object(
+        "model",
+        model=_NAME,
+        input=_INPUT,
+        previous_response_id=_ID,
+        instructions=_TEXT,
+        service_tier=_TEXT,
+        prompt_cache_key=_TEXT,
+    ),
+    "Compaction": _object(
+        "id object created_at output usage",
+        id=_TEXT,
+        object={"const": "response.compaction"},
+        created_at=_NUMBER,
+        output=_list_of(_ITEM),
+        usage=_OBJECT,
+    ),
+    "InputTokens": _object(
+        "object input_tokens",
+        object={"const": "response.input_tokens"},
+        input_tokens=_NUMBER,
+        estimated={"const": True, "description": "there where the provider has no counter"},
+    ),
+    "Model": _object(
+        "id object created owned_by", id=_TEXT, object={"const": "model"}, created=_NUMBER, owned_by=_TEXT
+    ),
+    "ModelList": _object("object data", object={"const": "list"}, data=_list_of(_ref("Model"))),
+    "Health": _object("status", status=_TEXT),
+    "Error": _object(
+        "error",
+        error=_object(
+            "message type param code", message=_TEXT, type=_TEXT, param=_NULLABLE_TEXT, code=_NULLABLE_TEXT
+        ),
+    ),
+}
+_PARAMETERS: dict[str, tuple[str, _Schema, str]] = {
+    "response_id": ("path", _ID, "The id of a response."),
+    "conversation_id": ("path", _ID, "The id of a conversation."),
+    "item_id": ("path", _ID, "The id of an item."),
+    "model": ("path", _NAME, "A model as callers name it; it may hold slashes."),
+    "after": ("query", _TEXT, "The id of the item behind which the page begins."),
+    "limit": ("query", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}, "Items on a page."),
+    "order": ("query", {"enum": ["asc", "desc"], "default": "desc"}, "Oldest or newest first."),
+    "stream": ("query", {"type": "boolean", "default": False}, "Whether to answer with events."),
+    "starting_after": (
+        "query",
+        {"type": "integer", "minimum": 0},
+        "The number of the last event that is known.",
+    ),
+}
+_PAGE = "after limit order"
+_SSE = "text/event-stream"
+# path: method: summary, schema of the body, schema of the answer, parameters of path and query
+_OPERATIONS: dict[str, dict[str, tuple[str, str | None, str, str]]] = {
+    "/responses": {"post": ("Ask a model; with `stream` its events.", "Request", "Response", "")},
+    "/responses/compact": {
+        "post": ("Make a conversation's window short.", "CompactRequest", "Compaction", "")
+    },
+    "/responses/input_tokens": {"post": ("Count the tokens of an input.", "Request", "InputTokens", "")},
+    "/responses/{response_id}": {
+        "get": (
+            "Return a response; with `stream` its events.",
+            None,
+            "Response",
+            "response_id stream starting_after",
+        ),
+        "delete": ("Delete a response.", None, "Deleted", "response_id"),
+    },
+    "/responses/{response_id}/cancel": {
+        "post": ("Cancel a background response.", None, "Response", "response_id")
+    },
+    "/responses/{response_id}/input_items": {
+        "get": ("List what a response's own turn brought.", None, "ItemList", f"response_id {_PAGE}")
+    },
+    "/conversations": {"post": ("Begin a conversation.", "NewConversation", "Conversation", "")},
+    "/conversations/{conversation_id}": {
+        "get": ("Return a conversation.", None, "Conversation", "conversation_id"),
+        "post": ("Replace its metadata.", "ConversationUpdate", "Conversation", "conversation_id"),
+        "delete": ("Delete a conversation with its items.", None, "Deleted", "conversation_id"),
+    },
+    "/conversations/{conversation_id}/items": {
+        "get": ("List its items.", None, "ItemList", f"conversation_id {_PAGE}"),
+        "post": ("Append items.", "NewItems", "ItemList", "conversation_id"),
+    },
+    "/conversations/{conversation_id}/items/{item_id}": {
+        "get": ("Return an item.", None, "Item", "conversation_id item_id"),
+        "delete": ("Delete an item.", None, "Conversation", "conversation_id item_id"),
+    },
+    "/models": {"get": ("List what is served.", None, "ModelList", "")},
+    "/models/{model}": {"get": ("Return a model.", None, "Model", "model")},
+    "/openapi.json": {"get": ("Return this document.", None, "Object", "")},
+    "/health/live": {"get": ("Tell whether the process answers.", None, "Health", "")},
+    "/health/ready": {"get": ("Tell whether it can do its work.", None, "Health", "")},
+}
+_STREAMED = frozenset({("/responses", "post"), ("/responses/{response_id}", "get")})
+_WITHOUT_KEY = frozenset({"/health/live", "/health/ready"})
+
+
+@cache
+def document(*, locked: bool) -> dict[str, Any]:
+    """Return the OpenAPI document; paths may also be written without ``/v1``, or with ``/openai/v1``.
+
+    Args:
+        locked: whether callers need a key.
+    """
+    schemas = {**_SCHEMAS, "Object": _OBJECT}
+    for name, model in (("Request", Request), ("Response", Response)):
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas |= schema.pop("$defs", {})
+        schemas[name] = schema
+    schemas["Request"]["required"] = ["model"]
+    schemas["Request"]["properties"] |= {"model": _NAME, "input": _INPUT}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "dragoman",
+            "version": "1",
+            "description": "OpenAI's Responses API, over every model provider.",
+        },
+        "servers": [{"url": "/v1"}, {"url": "/"}, {"url": "/openai/v1"}],
+        "security": [{"bearer": []}, {"api-key": []}, {"x-api-key": []}] if locked else [],
+        "paths": {
+            path: {method: _operation(path, method, about) for method, about in methods.items()}
+            for path, methods in _OPERATIONS.items()
+        },
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "api-key": {"type": "apiKey", "in": "header", "name": "api-key"},
+                "x-api-key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+            },
+        },
+    }
+
+
+def _operation(path: str, method: str, about: tuple[str, str | None, str, str]) -> dict[str, Any]:
+    summary, body, answer, parameters = about
+    content = {"application/json": {"schema": _ref(answer)}}
+    if (path, method) in _STREAMED:
+        content[_SSE] = {"schema": _TEXT}
+    operation: dict[str, Any] = {
+        "summary": summary,
+        "operationId": "_".join([method, *path.strip("/").replace("{", "").replace("}", "").split("/")]),
+        "responses": {
+            "200": {"description": "As asked.", "content": content},
+            "default": {
+                "description": "An error; `message` says what to do.",
+                "content": {"application/json": {"schema": _ref("Error")}},
+            },
+        },
+    }
+    if path in _WITHOUT_KEY:
+        operation["security"] = []
+        operation["responses"]["503"] = operation["responses"]["200"] | {"description": "Not now."}
+    if body is not None:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": _ref(body)}},
+        }
+    if parameters:
+        operation["parameters"] = [_parameter(name) for name in parameters.split()]
+    return operation
+
+
+def _parameter(name: str) -> dict[str, Any]:
+    place, schema, description = _PARAMETERS[name]
+    return {
+        "name": name,
+        "in": place,
+        "required": place == "path",
+        "schema": schema,
+        "description": description,
+    }

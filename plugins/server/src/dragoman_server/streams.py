@@ -1,0 +1,145 @@
+"""Events as server-sent events: the grace before they begin, comments while nothing comes, the end."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pydantic_core import to_json
+
+from dragoman_server.attendance import Attendance
+from dragoman_server.failures import abandon, as_api_error, caller_left, first_event, server_stops
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
+    from dragoman.turns import Turn
+    from dragoman.types import Event
+    from dragoman_server.exchange import Exchange
+
+__all__ = ["stream_events", "stream_turn"]
+
+_HEADERS = (
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),  # nginx would collect events otherwise
+)
+_COMMENT = b": keep-alive\n\n"
+_DONE = b"data: [DONE]\n\n"
+
+
+class _EventStream:
+    """The answer to one caller."""
+
+    told: int | None = None
+    """The number of the last event."""
+    created: Event | None = None
+    """The first event, where the grace was over before the upstream had accepted."""
+
+    def __init__(self, exchange: Exchange, first_event: Callable[[], Event] | None) -> None:
+        self.begun = False
+        self._exchange = exchange
+        self._first_event = first_event
+        self._awaits_created = False  # the upstream's own, which is not told again
+        self._opening = asyncio.Lock()
+        self._silent_since: int | None = None
+
+    async def tell(self, event: Event) -> None:
+        """Send an event, in one write."""
+        if not self.begun:
+            await self._begin(early=False)
+        if self._awaits_created:
+            self._awaits_created = False
+            if event["type"] == "response.created":
+                return
+        self.told = event["sequence_number"]
+        body = _written(event)
+        await self._exchange.send({"type": "http.response.body", "body": body, "more_body": True})
+
+    async def alarm(self) -> float:
+        """Begin when the grace is over; send a comment where nothing was told since the last alarm."""
+        period = self._exchange.service.limits.keep_alive
+        if not self.begun:
+            await self._begin(early=True)
+        elif self.told == self._silent_since:
+            await self._exchange.send({"type": "http.response.body", "body": _COMMENT, "more_body": True})
+        self._silent_since = self.told
+        return period
+
+    async def end(self) -> None:
+        """Send the end mark."""
+        await self._exchange.send({"type": "http.response.body", "body": _DONE})
+
+    async def _begin(self, *, early: bool) -> None:
+        async with self._opening:
+            if self.begun:
+                return
+            await self._exchange.start(200, *_HEADERS)
+            if early:
+                body = _COMMENT
+                if self._first_event is not None:
+                    event = self.created = self._first_event()
+                    body = _written(event)
+                    self.told, self._awaits_created = 0, True
+                await self._exchange.send({"type": "http.response.body", "body": body, "more_body": True})
+            self.begun = True
+
+
+def _written(event: Event) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), to_json(event))
+
+
+async def stream_turn(exchange: Exchange, turn: Turn) -> None:
+    """Carry out a turn and send its events; the caller's leaving ends it.
+
+    Raises:
+        APIError: it failed before anything was sent.
+    """
+    stream = _EventStream(exchange, partial(first_event, turn))
+    grace = exchange.service.limits.grace
+    async with Attendance(exchange.receive, delay=grace, alarm=stream.alarm) as attendance:
+        try:
+            async with aclosing(turn.events()) as events:
+                async for event in events:
+                    await stream.tell(event)
+        except asyncio.CancelledError:
+            problem = caller_left() if attendance.gone else server_stops()
+            last = await abandon(turn, problem, told=stream.told, created=stream.created)
+            if attendance.gone:
+                return
+            if not exchange.started:
+                raise problem from None
+        except Exception as failure:
+            if not exchange.started:
+                raise
+            problem = as_api_error(failure)
+            last = await abandon(turn, problem, told=stream.told, created=stream.created)
+        else:
+            last = []
+        for event in last:
+            await stream.tell(event)
+        await stream.end()
+
+
+async def stream_events(exchange: Exchange, events: AsyncGenerator[Event]) -> None:
+    """Send events that go on whether or not somebody listens: of a background response.
+
+    Raises:
+        APIError: there are none.
+    """
+    stream = _EventStream(exchange, None)
+    grace = exchange.service.limits.grace
+    async with Attendance(exchange.receive, delay=grace, alarm=stream.alarm) as attendance:
+        try:
+            async with aclosing(events):
+                async for event in events:
+                    await stream.tell(event)
+        except asyncio.CancelledError:
+            if attendance.gone or exchange.started:
+                return  # an answer without its end: whoever still listens comes back for the rest
+            raise server_stops() from None
+        if not stream.begun:
+            await stream.alarm()
+        await stream.end()

@@ -1,0 +1,98 @@
+"""The bytes between the server and its upstreams, over aiohttp: several times as fast as over httpx."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+from urllib.request import getproxies
+
+import aiohttp
+import httpx
+from yarl import URL
+
+from dragoman.errors import APIConnectionError, BadRequestError, StreamInterruptedError
+from dragoman.timeouts import timeout_error
+from dragoman.transport import Answer, AsyncTransport, check_headers
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncIterator
+
+    from dragoman.hookspecs import HTTPRequest
+    from dragoman.timeouts import Clock
+
+__all__ = ["AiohttpTransport"]
+
+_CONNECTIONS = 1000
+_KEPT_ALIVE = 30.0  # seconds
+
+
+class AiohttpTransport(AsyncTransport):
+    """Sends over one ``aiohttp.ClientSession``, made on the event loop that sends first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._session: aiohttp.ClientSession | None = None
+
+    @contextlib.asynccontextmanager
+    async def send(self, http: HTTPRequest, clock: Clock) -> AsyncIterator[Answer]:
+        """Send a request (see ``AsyncTransport.send``)."""
+        check_headers(http.headers)
+        begun = False
+        try:
+            async with asyncio.timeout(clock.remaining()):
+                response = await self._opened().request(
+                    http.method,
+                    URL(http.url, encoded=True),
+                    headers=http.headers,
+                    data=http.body or None,
+                    allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(total=None, sock_connect=clock.timeout.connect),
+                )
+            begun = True
+            try:
+                headers = {name.lower(): value for name, value in response.headers.items()}
+                chunks = response.content.iter_any()
+                yield Answer(response.status, headers, chunks)
+                # What follows the end of an answer is read, so that the connection can be used again.
+                clock.drain()
+                with contextlib.suppress(aiohttp.ClientError, OSError):
+                    async with asyncio.timeout(clock.remaining()):
+                        async for _ in chunks:
+                            pass
+            finally:
+                response.close()
+        except aiohttp.InvalidURL as problem:
+            raise BadRequestError(f"cannot send to {http.url!r}: {problem}", param="api_base") from problem
+        except aiohttp.ServerTimeoutError as problem:
+            raise timeout_error("connect", clock.timeout.connect) from problem
+        except aiohttp.ClientError as problem:
+            what = f"{type(problem).__name__}: {problem}".rstrip(": ")
+            if begun:
+                raise StreamInterruptedError(
+                    f"the connection broke: {what}", code="stream_interrupted"
+                ) from problem
+            raise APIConnectionError(
+                f"no answer from the upstream: {what}", code="connection_error"
+            ) from problem
+
+    async def close(self) -> None:
+        """Close the connections."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEPT_ALIVE, ssl=_tls()),
+                cookie_jar=aiohttp.DummyCookieJar(),  # what an upstream tells one caller is not for the next
+                trust_env=bool(getproxies()),  # asked for every call, in a thread: only where there are any
+                skip_auto_headers=("user-agent",),
+            )
+        return self._session
+
+
+def _tls() -> ssl.SSLContext:
+    return httpx.create_ssl_context()

@@ -10,6 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.emulator import emulator
 from tests.story_upstream import everybodys_environment, story_upstream
 
 if TYPE_CHECKING:
@@ -100,3 +101,10 @@ def run_python(environment: dict[str, str], tmp_path: Path) -> Callable[[str], s
         return done.stdout
 
     return run
+
+
+@pytest.fixture(scope="session")
+def aimock(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of an emulator of all providers."""
+    with emulator(getattr(request.config, "cache", None)) as address:
+        yield address

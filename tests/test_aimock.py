@@ -1,23 +1,13 @@
-"""dragoman against an emulator that others wrote: npm's `@copilotkit/aimock`, over real sockets.
-
-Needs node and npm. The package is installed once into pytest's cache folder; `DRAGOMAN_AIMOCK` may name the
-`dist/cli.js` of one that is installed elsewhere.
-"""
+"""dragoman against an emulator that others wrote (see ``tests.emulator``), over real sockets."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
-import re
-import shutil
-import subprocess
-import threading
 import time
-from pathlib import Path
 
-import httpx
 import pytest
+from tests.emulator import PROVIDERS
 
 import dragoman
 from dragoman import (
@@ -31,10 +21,6 @@ from dragoman import (
 )
 from dragoman.testing.legality import check_events
 
-_PACKAGE = "@copilotkit/aimock"
-_INSTALL_SECONDS = 120
-_START_SECONDS = 30
-_FIXTURES = Path(__file__).parent / "aimock"
 _LONG = "This answer is long enough that whoever gets only its beginning will notice."
 _WEATHER = {
     "type": "function",
@@ -43,83 +29,10 @@ _WEATHER = {
 }
 
 
-def _installed(cache: pytest.Cache | None) -> Path:
-    """Return the emulator's program, installing it where it is not there yet; skip where that fails."""
-    given = os.environ.get("DRAGOMAN_AIMOCK")
-    if given:
-        return Path(given)
-    if cache is None:
-        pytest.skip(f"{_PACKAGE} is installed into pytest's cache folder, which is turned off")
-    folder = cache.mkdir("aimock")
-    program = folder / "node_modules" / _PACKAGE / "dist" / "cli.js"
-    if program.exists():
-        return program
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip(f"{_PACKAGE} needs npm, which is not here")
-    command = [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", f"{_PACKAGE}@1"]
-    try:
-        subprocess.run(command, check=True, capture_output=True, timeout=_INSTALL_SECONDS, text=True)
-    except subprocess.TimeoutExpired:
-        pytest.skip(f"npm did not install {_PACKAGE} within {_INSTALL_SECONDS} s")
-    except subprocess.CalledProcessError as problem:
-        pytest.skip(f"npm could not install {_PACKAGE}: {problem.stderr.strip()[-300:]}")
-    return program
-
-
-@pytest.fixture(scope="session")
-def aimock(request):
-    """Start the emulator; return its address."""
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip(f"{_PACKAGE} needs node, which is not here")
-    program = _installed(getattr(request.config, "cache", None))
-    command = [node, str(program), "--port", "0", "--fixtures", str(_FIXTURES)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        patience = threading.Timer(_START_SECONDS, process.kill)
-        patience.start()
-        said = []
-        try:
-            for line in process.stdout:
-                said.append(line)
-                if found := re.search(r"listening on (http://\S+)", line):
-                    break
-            else:
-                pytest.fail(f"aimock did not start: {''.join(said)}")
-            patience.cancel()
-            assert httpx.get(f"{found[1]}/health").status_code == 200
-            yield found[1]
-        finally:
-            patience.cancel()
-            process.terminate()
-
-
-_KEY = {"api_key": "sk-for-an-emulator"}
-# The path at which the emulator has a provider's API, and what a call there needs.
-_PROVIDERS = {
-    "openai/gpt-5-mini": ("/v1", _KEY),
-    "azure/my-deployment": ("", _KEY),
-    "azure_ai/my-deployment": ("/v1/chat/completions", _KEY),
-    "azure_ai/claude-opus-4-5": ("/v1/messages", _KEY),
-    "azure_ai/responses/my-deployment": ("", _KEY),
-    "anthropic/claude-sonnet-4-5": ("", _KEY),
-    "bedrock/us.amazon.nova-lite-v1:0": (
-        "",
-        {"aws_region_name": "us-east-1", "aws_access_key_id": "AKIATEST", "aws_secret_access_key": "secret"},
-    ),
-    "gemini/gemini-2.5-flash": ("/v1beta", _KEY),
-    "vertex_ai/gemini-2.5-flash": (
-        "",
-        {"vertex_project": "p", "vertex_location": "us-central1", "vertex_access_token": "token"},
-    ),
-    "openai_compatible/some-model": ("/v1", _KEY),
-}
-
-
-@pytest.fixture(params=_PROVIDERS)
+@pytest.fixture(params=PROVIDERS)
 def options(request, aimock):
     """Return the keywords of a call: model, address, credentials."""
-    path, credentials = _PROVIDERS[request.param]
+    path, credentials = PROVIDERS[request.param]
     return {
         "model": request.param,
         "api_base": f"{aimock}{path}",

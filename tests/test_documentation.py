@@ -7,6 +7,8 @@ machine that answers in all their wires.
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,7 @@ FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TABLE = re.compile(
     r"<!-- parameters(?: (\S+))?(?: beyond (\S+))? -->\n(.*?)\n<!-- /parameters -->", re.DOTALL
 )
+SERVED = "http://127.0.0.1:4000"
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#]+)")
 
 
@@ -40,8 +43,22 @@ def snippets() -> list[object]:
     ]
 
 
+@pytest.fixture(scope="module")
+def gateway(environment):
+    """The address of a server that somebody has started with `dragoman serve`."""
+    command = [sys.executable, "-m", "dragoman_cli", "serve", "--port", "0"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            line = process.stdout.readline()
+            yield re.search(r"listens on (http://\S+) ", line)[1]
+        finally:
+            process.terminate()
+
+
 @pytest.mark.parametrize("code", snippets())
-def test_snippet_runs(code, run_python):
+def test_snippet_runs(code, run_python, request):
+    if SERVED in code:
+        code = code.replace(SERVED, request.getfixturevalue("gateway"))
     run_python(code)
 
 

@@ -8,7 +8,7 @@ import pytest
 from dragoman import BadRequestError, NotFoundError
 from dragoman.background import Background, fail_abandoned
 from dragoman.calls import Defaults, prepare_call
-from dragoman.conversations import get_response
+from dragoman.conversations import delete_response, get_response
 from dragoman.hookspecs import LocalAnswer, hookimpl
 from dragoman.keeper import Keeper
 from dragoman.memory import MemoryStore
@@ -131,6 +131,20 @@ def test_a_refused_response_has_failed(slow):
         events = await bench.events(queued["id"])
         assert events[-1]["type"] == "response.failed"
         assert bench.stored(queued["id"])["status"] == "failed"
+
+    asyncio.run(main())
+
+
+def test_a_response_that_is_deleted_while_it_is_made_stays_deleted(slow):
+    slow.answer_with = slow.whole
+
+    async def main():
+        bench = Bench()
+        queued = await bench.start()
+        bench.memory.keeper.run(lambda tx: delete_response(tx, "me", queued["id"]))
+        await asyncio.gather(*(job.task for job in bench.background._jobs.values()))
+        with pytest.raises(NotFoundError):
+            bench.stored(queued["id"])
 
     asyncio.run(main())
 

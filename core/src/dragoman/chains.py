@@ -140,6 +140,9 @@ def remember(
     Raises:
         NotFoundError: the conversation was deleted meanwhile.
     """
+    under_way = request.get("background") and response["status"] != "queued"
+    if under_way and transaction.get_response(owner, response["id"]) is None:
+        return  # deleted while it was made
     conversation = conversation_id(request)
     created_at = float(response["created_at"])
     stored = StoredResponse(

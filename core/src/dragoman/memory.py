@@ -96,8 +96,10 @@ class MemoryStore:
     # ---- events
 
     def add_events(self, response_id: str, events: Sequence[Event]) -> None:
-        """Append events."""
-        self._events.setdefault(response_id, []).extend(events)
+        """Append events; a response that was deleted has none."""
+        if response_id in self._responses:
+            known = self._events.setdefault(response_id, [])
+            known.extend(event for event in events if event["sequence_number"] >= len(known))
 
     def get_events(self, response_id: str, after: int) -> Sequence[Event]:
         """Return the events behind a sequence number, which is their place."""

@@ -81,7 +81,7 @@ class Transaction(Protocol):
     # ---- events of background responses
 
     def add_events(self, response_id: str, events: Sequence[Event]) -> None:
-        """Append events; their sequence numbers go on where the last ones ended."""
+        """Append events; those that are there already, or of a response that is not, mean nothing."""
 
     def get_events(self, response_id: str, after: int) -> Sequence[Event]:
         """Return the events whose sequence number is higher than `after`, in order."""
@@ -98,7 +98,7 @@ class Transaction(Protocol):
         """Delete a conversation with its items; tell whether there was one."""
 
     def add_items(self, conversation_id: str, items: Sequence[Item]) -> None:
-        """Append items, each with an id, to a conversation."""
+        """Append items, each with an id, to a conversation; one whose id is there already is replaced."""
 
     def get_items(self, conversation_id: str) -> Sequence[Item]:
         """Return the items of a conversation, oldest first."""
@@ -109,7 +109,7 @@ class Transaction(Protocol):
     # ---- retention
 
     def purge(self, now: float) -> int:
-        """Delete the responses that expired before `now`; return how many there were."""
+        """Delete the responses that expired at `now` or before; return how many there were."""
 
 
 class Store(Protocol):
@@ -122,7 +122,7 @@ class Store(Protocol):
         """Begin; leaving the block commits, an exception rolls back.
 
         Raises:
-            Exception: the store cannot be reached; the caller turns that into a 503.
+            Exception: the store cannot be reached; anything but a DragomanError becomes a 503.
         """
 
     def close(self) -> None:

@@ -39,8 +39,8 @@ _Attempt = TypeVar("_Attempt", bound=Attempt)
 class CallOptions(CallParameters, total=False):
     """Every keyword of a call: the parameters of ``POST /responses``, and these options.
 
-    Settings of one provider (``aws_region_name``, ``vertex_project`` ...) are taken as keywords too; a type
-    checker knows them in `settings`.
+    Settings of one provider (``acme_region`` ...) are taken as keywords too; a type checker knows them in
+    `settings`.
     """
 
     api_key: str | None
@@ -87,7 +87,7 @@ class Defaults:
 
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     providers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
-    """Settings by provider: ``{"anthropic": {"api_key": ...}}``."""
+    """Settings by provider: ``{"acme": {"api_key": ...}}``."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -184,9 +184,7 @@ def prepare_call(defaults: Defaults, arguments: Mapping[str, Any]) -> Call:
 
 def _model(model: object, provider: str | None) -> tuple[str, str]:
     if not isinstance(model, str) or not model:
-        raise BadRequestError(
-            'model is missing: a string such as "anthropic/claude-sonnet-4-5"', param="model", code="missing"
-        )
+        raise BadRequestError('model is missing: a string "provider/model"', param="model", code="missing")
     if provider is None:
         return split_model(model)
     return provider, model.removeprefix(f"{provider}/")

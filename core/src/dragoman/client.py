@@ -37,7 +37,7 @@ class Dragoman:
     Example::
 
         with Dragoman(timeout=60) as client:
-            response = client.responses.create(model="anthropic/claude-sonnet-4-5", input="Hello")
+            response = client.responses.create(model="acme/large", input="Hello")
             print(response.output_text)
     """
 
@@ -59,7 +59,7 @@ class Dragoman:
         Args:
             api_key: the key for every provider that is called; for more than one use `providers`.
             api_base: the same for the address.
-            providers: settings by provider: ``{"anthropic": {"api_key": "..."}}``.
+            providers: settings by provider: ``{"acme": {"api_key": "..."}}``.
             timeout: seconds for a whole call, or a ``Timeout``.
             num_retries: how often to try again what may pass.
             unsupported: "warn" or "error", see ``CallOptions``.
@@ -165,7 +165,7 @@ def responses(
     input: _Input = ..., model: str = ..., /, *, stream: bool | None, **options: Unpack[CallOptions]
 ) -> Response | ResponseStream: ...
 def responses(input: Any = None, model: Any = None, **options: Any) -> Response | ResponseStream:  # noqa: A002
-    """Ask a model: ``dragoman.responses(model="anthropic/claude-sonnet-4-5", input="Hello")``.
+    """Ask a model: ``dragoman.responses(model="acme/large", input="Hello")``.
 
     Takes every parameter of OpenAI's ``responses.create`` and those of ``CallOptions``; keys and addresses
     come from arguments, else from the provider's usual environment variables.
@@ -206,9 +206,9 @@ async def aresponses(
 
 
 def supported_params(model_or_provider: str) -> dict[str, Policy]:
-    """Return what becomes of each parameter on a provider: ``supported_params("anthropic")``.
+    """Return what becomes of each parameter on a provider: ``supported_params("acme")``.
 
-    Where a provider's models differ, name one: ``supported_params("vertex_ai/claude-sonnet-5")``. The names
+    Where a provider's models differ, name one: ``supported_params("acme/large")``. The names
     are those of ``dragoman.parameters``; on a provider that speaks the Responses API itself,
     what its table does not name is native.
     """

@@ -7,7 +7,7 @@ announced, so a streamed and an unstreamed answer cannot disagree.
 
 Two kinds of wire, one rule each:
 
-* The wire numbers its blocks (Anthropic, Bedrock): pass the number as `key`, and ``close(key)`` where the
+* The wire numbers its blocks: pass the number as `key`, and ``close(key)`` where the
   block ends. Keyed blocks may interleave.
 * The wire does not: leave `key` out. Writing something else closes what was open.
 """

@@ -313,7 +313,7 @@ def load_provider(name: str) -> Provider:
 
 
 def described(model_or_provider: str) -> ProviderInfo:
-    """Return what is to be known of a provider (``anthropic``) or of a model (``vertex_ai/claude-opus-5``).
+    """Return what is to be known of a provider (``acme``) or of a model (``acme/large``).
 
     Raises:
         UnknownProviderError: nothing installed serves the prefix.

@@ -71,7 +71,7 @@ STEMS = {
 """By the stem of the `.delta` and `.done` events."""
 PART_STEMS = {
     "response.content_part": _CONTENT,
-    "response.reasoning_part": _CONTENT,  # Bedrock
+    "response.reasoning_part": _CONTENT,  # not in the standard, but said
     "response.reasoning_summary_part": _SUMMARY,
 }
 """By the stem of the events that add and end a part: holder, usual stem and index name."""

@@ -6,7 +6,7 @@ whoever consumes them parses them.
 
 - `dragoman.decoding.sse`: server-sent events (most providers)
 - `dragoman.decoding.ndjson`: one JSON document a line
-- `dragoman.decoding.aws`: binary event stream of Amazon (Bedrock)
+- `dragoman.decoding.aws`: binary event stream of Amazon
 """
 
 from abc import ABC, abstractmethod

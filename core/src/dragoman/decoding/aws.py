@@ -1,4 +1,4 @@
-"""The binary event stream of AWS (`application/vnd.amazon.eventstream`), as Bedrock sends it.
+"""The binary event stream of AWS (`application/vnd.amazon.eventstream`).
 
 A frame, all numbers big-endian:
 

@@ -23,7 +23,7 @@ __all__ = ["PackageChecks"]
 
 _SECRET_WORDS = frozenset({"key", "token", "secret", "password", "passphrase"})
 _NO_SECRETS = frozenset({"url", "file", "path", "endpoint", "header"})  # last words of names that only point
-_HEAVY = ("anthropic", "boto3", "botocore", "google.auth", "google.cloud", "google.genai", "openai", "pytest")
+_HEAVY = ("boto3", "botocore", "google.auth", "google.cloud", "pytest")
 _LOADER = """
 import json, sys
 began = set(sys.modules)  # some packages put themselves there at every start of Python

@@ -31,8 +31,8 @@ def passed(clock: Clock) -> str | None:
     return None
 
 
-def test_a_number_bounds_the_whole_call_and_nothing_else():
-    assert Timeout.of(3600) == Timeout(first_event=None, between_events=None, total=3600.0)
+def test_a_number_bounds_an_attempt_as_a_whole_and_nothing_else():
+    assert Timeout.of(3600) == Timeout(first_event=None, between_events=None, attempt=3600.0)
     assert Timeout.of(None) == Timeout()
     limits = Timeout(total=1)
     assert Timeout.of(limits) is limits
@@ -66,6 +66,10 @@ def test_the_first_event_then_the_gaps(now):
         (Timeout(first_event=5, total=2), "timeout_total", "waited 2 s for the end of the call"),
         (Timeout(first_event=None, total=2), "timeout_total", "(timeout.total)"),
         (Timeout(first_event=2, total=2), "timeout_total", "(timeout.total)"),
+        (Timeout(first_event=5, attempt=2), "timeout_attempt", "waited 2 s for the end of the attempt"),
+        (Timeout(attempt=2, total=3), "timeout_attempt", "(timeout.attempt)"),
+        (Timeout(attempt=3, total=2), "timeout_total", "(timeout.total)"),
+        (Timeout(attempt=2, total=2), "timeout_total", "(timeout.total)"),
     ],
 )
 def test_the_error_names_the_limit_that_passed(now, limits, code, words):
@@ -78,14 +82,15 @@ def test_the_error_names_the_limit_that_passed(now, limits, code, words):
     assert caught.value.status_code == 408
 
 
-def test_total_counts_across_events(now):
-    clock = Clock(Timeout(total=10, between_events=4), now)
+@pytest.mark.parametrize("limit", ["attempt", "total"])
+def test_the_limit_of_the_whole_counts_across_events(now, limit):
+    clock = Clock(Timeout(between_events=4, **{limit: 10}), now)
     for _ in range(3):
         now.seconds += 3
         clock.progress()
     assert clock.remaining() == 1
     now.seconds += 1
-    assert passed(clock) == "timeout_total"
+    assert passed(clock) == f"timeout_{limit}"
 
 
 def test_the_callers_own_time_does_not_count(now):

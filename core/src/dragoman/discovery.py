@@ -10,7 +10,7 @@ from dragoman.errors import PluginError
 if TYPE_CHECKING:
     from importlib_metadata import EntryPoint, EntryPoints
 
-__all__ = ["COMMANDS", "PLUGINS", "PROVIDERS", "STORES", "Listing", "listings", "load", "names"]
+__all__ = ["COMMANDS", "PLUGINS", "PROVIDERS", "STORES", "STRATEGIES", "Listing", "listings", "load", "names"]
 
 PROVIDERS = "dragoman.providers"
 """Entry-point group of providers: the name is the model prefix."""
@@ -18,6 +18,8 @@ PLUGINS = "dragoman.plugins"
 """Entry-point group of everything that listens in but is no provider."""
 STORES = "dragoman.stores"
 """Entry-point group of stores: the name is the scheme of their URLs."""
+STRATEGIES = "dragoman.strategies"
+"""Entry-point group of ways to choose a deployment: the name is the routing_strategy."""
 COMMANDS = "dragoman.commands"
 """Entry-point group of subcommands of the ``dragoman`` command."""
 

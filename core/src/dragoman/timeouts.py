@@ -1,4 +1,4 @@
-"""Time limits of one attempt, and the clock that tells which of them comes first."""
+"""Time limits of a call and its attempts, and the clock that tells which of them comes first."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ _AWAITED = {
     "connect": "a connection",
     "first_event": "the first event of the answer",
     "between_events": "the next event of the answer",
+    "attempt": "the end of the attempt",
     "total": "the end of the call",
 }
 
@@ -27,7 +28,7 @@ _AWAITED = {
 class Timeout:
     """Limits in seconds; None is no limit.
 
-    A plain number given as `timeout` is `total`, and then the only limit beside `connect`.
+    A plain number given as `timeout` is `attempt`, and then the only limit beside `connect`.
     """
 
     connect: float | None = 10.0
@@ -36,8 +37,10 @@ class Timeout:
     """From sending until the first event of the answer; for an unstreamed answer, until it is there."""
     between_events: float | None = 300.0
     """Between two events of a stream. Comments and keep-alives of the wire do not count as events."""
-    total: float | None = None
+    attempt: float | None = None
     """One attempt as a whole, from the request to the end of the answer."""
+    total: float | None = None
+    """The call as a whole, over all attempts, the waits between them, and fallbacks."""
 
     @classmethod
     def of(cls, value: Timeout | float | None) -> Timeout:
@@ -46,7 +49,7 @@ class Timeout:
             return value
         if value is None:
             return cls()
-        return cls(first_event=None, between_events=None, total=float(value))
+        return cls(first_event=None, between_events=None, attempt=float(value))
 
 
 class Clock:
@@ -56,14 +59,21 @@ class Clock:
     as much; so no caller is too slow.
     """
 
-    __slots__ = ("_awaited", "_deadline", "_ends", "_now", "_paused_at", "timeout")
+    __slots__ = ("_awaited", "_deadline", "_ends", "_ends_by", "_now", "_paused_at", "timeout")
 
     def __init__(self, timeout: Timeout, now: Callable[[], float] = time.monotonic) -> None:
-        """Start: the first event is awaited."""
+        """Start: the first event is awaited.
+
+        Args:
+            timeout: the limits; `total` is what the call has left for this attempt.
+            now: tells the time, in seconds.
+        """
         self.timeout = timeout
         self._now = now
         self._paused_at: float | None = None
-        self._ends = _later(now(), timeout.total)
+        ends = _earliest(timeout.attempt, timeout.total)
+        self._ends_by = "total" if ends == timeout.total else "attempt"
+        self._ends = _later(now(), ends)
         self._awaited = "first_event"
         self._deadline = _later(now(), timeout.first_event)
 
@@ -109,7 +119,7 @@ class Clock:
     def error(self) -> APITimeoutError:
         """Return the error for the limit that passes next, or has passed."""
         deadline = _earliest(self._deadline, self._ends)
-        name = "total" if deadline == self._ends else self._awaited
+        name = self._ends_by if deadline == self._ends else self._awaited
         return timeout_error(name, getattr(self.timeout, name))
 
 

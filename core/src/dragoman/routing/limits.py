@@ -1,0 +1,45 @@
+"""The time limits of one attempt: the caller's, else the deployment's, else the fleet's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from dragoman.timeouts import Timeout
+
+if TYPE_CHECKING:
+    from dragoman.routing.deployments import Deployment
+    from dragoman.routing.settings import RoutingSettings
+
+__all__ = ["attempt_limits", "call_limit"]
+
+
+def call_limit(own: Timeout | float | None, settings: RoutingSettings) -> float | None:
+    """Return the seconds that a call may take altogether; None is no limit."""
+    given = settings.timeout if own is None else own
+    return given.total if isinstance(given, Timeout) else None
+
+
+def attempt_limits(
+    own: Timeout | float | None,
+    deployment: Deployment,
+    settings: RoutingSettings,
+    *,
+    streamed: bool,
+    left: float | None,
+) -> Timeout:
+    """Return the limits of an attempt.
+
+    Args:
+        own: what the caller says; a ``Timeout`` stands as it is, a number leaves stream_timeout in force.
+        deployment: who is asked.
+        settings: the fleet's.
+        streamed: whether the answer is a stream.
+        left: seconds that are left of the whole call.
+    """
+    given = next((one for one in (own, deployment.timeout, settings.timeout) if one is not None), None)
+    limits = Timeout.of(given)
+    first = deployment.stream_timeout if deployment.stream_timeout is not None else settings.stream_timeout
+    if streamed and first is not None and not isinstance(own, Timeout):
+        limits = replace(limits, first_event=first)
+    return replace(limits, total=left)

@@ -113,6 +113,7 @@ class Output(Brackets):
         self._tools = tools or ToolNames()
         self._call_ids: set[str] = set(self._tools.known_call_ids)
         self._usage: dict[str, int] = {}
+        self._usage_details: dict[str, int] = {}
 
     # ---- text ---------------------------------------------------------------------------------------
 
@@ -244,11 +245,17 @@ class Output(Brackets):
         cached_tokens: int | None = None,
         cache_write_tokens: int | None = None,
         reasoning_tokens: int | None = None,
+        details: Mapping[str, int] | None = None,
     ) -> None:
         """Report tokens, as totals of this answer so far; None leaves a figure as it was.
 
         Counts are inclusive: `input_tokens` holds cached and written ones, `output_tokens` the reasoning.
+        `details` are finer counts that have a price of their own and no place in the standard's usage; they
+        stand in ``response.dragoman.usage_details``, those that are 0 left out: ``cache_write_1h_tokens``,
+        and ``input_``, ``output_`` and ``cache_..._read_tokens`` of ``audio``, ``image`` and ``video``.
         """
+        if details is not None:
+            self._usage_details = {name: count for name, count in details.items() if count > 0}
         figures = {
             "input_tokens": input_tokens,
             "output_tokens": output_tokens,
@@ -312,6 +319,8 @@ class Output(Brackets):
             self._close_item(open_item, "incomplete" if cut else "completed")
         response["output"] = self._items
         response["usage"] = self._final_usage()
+        if self._usage_details:
+            response["dragoman"]["usage_details"] = self._usage_details
         if self.error is not None:
             response["status"] = "failed"
             response["error"] = {"code": _response_error_code(self.error), "message": self.error.message}

@@ -522,6 +522,26 @@ def test_service_tiers(claude, tier, expected):
     assert claude.answer(usage={**USAGE, "service_tier": tier})["service_tier"] == expected
 
 
+def test_the_fast_mode_is_a_tier_of_its_own(claude):
+    assert (
+        claude.answer(usage={**USAGE, "service_tier": "standard", "speed": "fast"})["service_tier"] == "fast"
+    )
+
+
+def test_what_was_written_for_an_hour_is_told_apart(claude):
+    lifetimes = {"ephemeral_5m_input_tokens": 20, "ephemeral_1h_input_tokens": 30}
+    first = {**USAGE, "cache_creation_input_tokens": 50, "cache_creation": lifetimes}
+    start = {"type": "message_start", "message": {**START["message"], "usage": first}}
+    for response in (
+        claude.answer(usage=first),
+        claude.stream(
+            [start, opened(0, **text("Hi")), closed(0), finished(usage={"output_tokens": 5}), STOP]
+        ),
+    ):
+        assert response["usage"]["input_tokens_details"]["cache_write_tokens"] == 50
+        assert response["dragoman"]["usage_details"] == {"cache_write_1h_tokens": 30}
+
+
 def test_a_stream_without_its_end_is_a_failure(claude):
     response = claude.stream([START, opened(0, **text("")), delta(0, "text_delta", text="Half")])
     assert response["status"] == "failed"

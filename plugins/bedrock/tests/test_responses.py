@@ -267,6 +267,14 @@ def test_metadata_alone_ends_nothing(bedrock: Bedrock) -> None:
     assert response["usage"]["total_tokens"] == 8
 
 
+def test_what_was_written_for_an_hour_is_told_apart(bedrock: Bedrock) -> None:
+    written = [{"ttl": "5m", "inputTokens": 20}, {"ttl": "1h", "inputTokens": 30}]
+    usage = {"inputTokens": 1, "outputTokens": 2, "cacheWriteInputTokens": 50, "cacheDetails": written}
+    response = bedrock.answer({"text": "Hi"}, usage=usage)
+    assert response["usage"]["input_tokens_details"]["cache_write_tokens"] == 50
+    assert response["dragoman"]["usage_details"] == {"cache_write_1h_tokens": 30}
+
+
 @pytest.mark.parametrize("names", [("Tokens",), ("TokenCount",), ("Tokens", "TokenCount")])
 def test_counters_with_two_names_are_counted_once(bedrock: Bedrock, names: tuple[str, ...]) -> None:
     usage = {"inputTokens": 3, "outputTokens": 227, "totalTokens": 1942}

@@ -214,6 +214,18 @@ def test_calls_of_another_model_are_sent_unsigned_only_to_old_models(gemini: Gem
     assert "thoughtSignature" not in gemini.returned([call, other], *results, model=OLD)[0]
 
 
+def test_a_call_of_which_only_its_usual_fields_come_back_keeps_its_signature(gemini: Gemini) -> None:
+    thought = {"text": "Hm.", "thought": True}
+    call = {"functionCall": {"name": "find", "args": {}}, "thoughtSignature": "c2ln"}
+    reasoning, made = gemini.answer(thought, call)["output"]
+    result = {"type": "function_call_output", "call_id": made["call_id"], "output": "ok"}
+    del made["encrypted_content"]
+    assert gemini.returned([reasoning, made], result)[:2] == [thought, call]
+    again = {**made, "call_id": "c2"}
+    *_, (foreign,) = (content["parts"] for content in gemini.contents(HELLO, reasoning, HELLO, again))
+    assert foreign["thoughtSignature"] == "skip_thought_signature_validator"
+
+
 # ---- calls ------------------------------------------------------------------------------------------
 
 
@@ -494,6 +506,29 @@ def test_thoughts_and_tools_stand_outside_the_other_counts(gemini: Gemini) -> No
     assert (found["input_tokens"], found["output_tokens"], found["total_tokens"]) == (20, 30, 50)
     assert found["input_tokens_details"]["cached_tokens"] == 5
     assert found["output_tokens_details"]["reasoning_tokens"] == 20
+
+
+@pytest.mark.parametrize("audio", ["AUDIO", 4])
+def test_what_is_no_text_is_told_apart(gemini: Gemini, audio: str | int) -> None:
+    usage = {
+        "promptTokenCount": 100,
+        "promptTokensDetails": [
+            {"modality": "TEXT", "tokenCount": 10},
+            {"modality": audio, "tokenCount": 40},
+            {"modality": "DOCUMENT", "tokenCount": 20},
+            {"modality": "IMAGE", "tokenCount": 30},
+        ],
+        "cachedContentTokenCount": 25,
+        "cacheTokensDetails": [{"modality": audio, "tokenCount": 25}],
+        "candidatesTokenCount": 7,
+        "candidatesTokensDetails": [{"modality": "IMAGE", "tokenCount": 7}, {"modality": "VIDEO"}],
+    }
+    assert gemini.answer({"text": "Hi"}, usageMetadata=usage)["dragoman"]["usage_details"] == {
+        "input_audio_tokens": 40,
+        "input_image_tokens": 50,
+        "cache_audio_read_tokens": 25,
+        "output_image_tokens": 7,
+    }
 
 
 def test_the_count_of_the_answer_may_be_missing(gemini: Gemini) -> None:

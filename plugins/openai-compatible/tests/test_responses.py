@@ -316,6 +316,13 @@ def test_what_was_cached_is_told_in_many_places(server, said, cached, written):
     assert usage["input_tokens"] == 5
 
 
+def test_sound_is_told_apart(server):
+    spoken = {"prompt_tokens_details": {"audio_tokens": 3}, "completion_tokens_details": {"audio_tokens": 1}}
+    response = server.answer({"content": "Hi"}, usage={**USAGE, **spoken})
+    assert response["dragoman"]["usage_details"] == {"input_audio_tokens": 3, "output_audio_tokens": 1}
+    assert "usage_details" not in server.answer({"content": "Hi"}, usage=USAGE)["dragoman"]
+
+
 def test_a_voice_streams_in_pieces_and_is_one_item(server):
     pieces = [{"id": "audio_1", "transcript": "He"}, {"data": "aA=="}, {"transcript": "y"}, {"data": "aQ=="}]
     response = server.stream(*(chunk(audio=piece) for piece in pieces), chunk("stop"))

@@ -178,6 +178,7 @@ def _use(answer: _Answer, usage: Mapping[str, Any]) -> None:
     cached = _count(figures, "cache_read_input_tokens")
     written = _count(figures, "cache_creation_input_tokens")
     thinking = figures.get("output_tokens_details")
+    lifetimes = figures.get("cache_creation")
     # input_tokens is what neither came from a cache nor went into one.
     answer.output.usage(
         input_tokens=_count(figures, "input_tokens") + cached + written,
@@ -185,8 +186,12 @@ def _use(answer: _Answer, usage: Mapping[str, Any]) -> None:
         cached_tokens=cached,
         cache_write_tokens=written,
         reasoning_tokens=_count(thinking, "thinking_tokens") if isinstance(thinking, dict) else None,
+        details={"cache_write_1h_tokens": _count(lifetimes, "ephemeral_1h_input_tokens")}
+        if isinstance(lifetimes, dict)
+        else None,
     )
-    tier = figures.get("service_tier")
+    # The fast mode has a price of its own, like a tier; the tier said beside it is then "standard".
+    tier = "fast" if figures.get("speed") == "fast" else figures.get("service_tier")
     if isinstance(tier, str):
         answer.output.service_tier(_SERVICE_TIERS.get(tier, tier))
     requests = figures.get("server_tool_use")

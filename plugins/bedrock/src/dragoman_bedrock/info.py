@@ -114,7 +114,6 @@ INFO = ProviderInfo(
             "user": "see requestMetadata",
             "prompt_cache_key": "prefixes are found by their content",
             "prompt_cache_retention": "use prompt_cache_options or cache_control",
-            "context_management": "Bedrock compacts nothing",
             "image": "images are sent as they are",
         },
         rejected={

@@ -44,6 +44,8 @@ class Conversation:
         """The calls by their id: their number, and Gemini's own object."""
         self._places: dict[int, int] = {}
         """The number of the call that a result (by identity) belongs to."""
+        self._lent: str | None = None
+        """The signature of the call that follows, as the thought before it keeps it."""
 
     def add(self, item: Item, param: str) -> None:
         """Add one input item; `param` says where it stands.
@@ -51,6 +53,8 @@ class Conversation:
         Raises:
             BadRequestError: an item that has no counterpart.
         """
+        if item["type"] != "function_call":
+            self._lent = None
         add = _ITEMS.get(item["type"], Conversation._sealed)
         add(self, item, param)
 
@@ -101,10 +105,14 @@ class Conversation:
             if parts is None:  # a summary that was shortened or left out: the signature still counts
                 parts = [{"text": text, "thoughtSignature": spans[-1][-1]}]
             self._model_parts([{**part, "thought": True} for part in parts])
+            self._lent = state.get("call")
 
     def _function_call(self, item: Item, param: str) -> None:
         state = sealed_state(self._notes.provider, item, param) or {}
         kept = state.get("part") or {}
+        if self._lent is not None and not kept:
+            kept = {"thoughtSignature": self._lent}
+        self._lent = None
         arguments = call_arguments(item, param)
         call = {**(kept.get("functionCall") or {}), "name": item["name"], "args": arguments}
         self._calls[item["call_id"]] = (len(self._calls), call)

@@ -70,7 +70,6 @@ def parameters() -> dict[str, Policy]:
             "prompt_cache_key": "prefixes are found by their content",
             "prompt_cache_options": "caching is automatic; see cached_content",
             "prompt_cache_retention": "caching is automatic; see cached_content",
-            "context_management": "Gemini compacts nothing",
             "image": "images are sent as they are",
         },
         rejected={

@@ -161,6 +161,10 @@ class Parts:
                 if not call.get("willContinue"):
                     self._end_call()
             return
+        if self._thought is not None and part.get("thoughtSignature"):
+            # With the thought as well: many clients keep of a call only the fields that they know.
+            state = {"signed": self._thought.spans, "call": part["thoughtSignature"]}
+            self.output.encrypted_reasoning(self.seal(state), "thought")
         self.end_runs()
         self._close_texts()
         kept: dict[str, Any] = {name: value for name, value in part.items() if name != "functionCall"}

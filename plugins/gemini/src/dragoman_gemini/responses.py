@@ -37,6 +37,16 @@ _FINISH_REASONS = {
 # The numbers of the first ones, for gateways that write enumerations as numbers.
 _NUMBERED = ("FINISH_REASON_UNSPECIFIED", "STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "OTHER")
 _SERVICE_TIERS = {"standard": "default"}
+_MODALITIES = {
+    "AUDIO": "audio", "IMAGE": "image", "DOCUMENT": "image", "VIDEO": "video",
+    "4": "audio", "2": "image", "5": "image", "3": "video",
+}  # fmt: skip
+_MODAL_FIELDS = {
+    "promptTokensDetails": "input_{}_tokens",
+    "toolUsePromptTokensDetails": "input_{}_tokens",
+    "cacheTokensDetails": "cache_{}_read_tokens",
+    "candidatesTokensDetails": "output_{}_tokens",
+}
 
 
 class _Answer:
@@ -144,10 +154,23 @@ def _use(answer: _Answer, usage: Mapping[str, Any]) -> None:
             output_tokens=_count(answer.usage, "candidatesTokenCount") + thoughts,
             cached_tokens=_count(answer.usage, "cachedContentTokenCount"),
             reasoning_tokens=thoughts,
+            details=_modalities(answer.usage),
         )
     tier = answer.usage.get("serviceTier")
     if isinstance(tier, str):
         answer.output.service_tier(_SERVICE_TIERS.get(tier.lower(), tier.lower()))
+
+
+def _modalities(usage: Mapping[str, Any]) -> dict[str, int]:
+    """Count the tokens that are no text: some models have a price for each kind."""
+    counts: dict[str, int] = {}
+    for field, kind in _MODAL_FIELDS.items():
+        for entry in _objects(usage.get(field)):
+            modality = _MODALITIES.get(str(entry.get("modality")))
+            if modality:
+                name = kind.format(modality)
+                counts[name] = counts.get(name, 0) + _count(entry, "tokenCount")
+    return counts
 
 
 def _count(figures: Mapping[str, Any], name: str) -> int:

@@ -89,7 +89,6 @@ def chat_parameters(host: Host) -> dict[str, Policy]:
         "moderation": "moderation is OpenAI's",
         "access_programs": "there are none",
         "max_tool_calls": "the host calls no tools of its own",
-        "context_management": "Chat Completions does not compact",
         **{f"tools.{name}": "Chat Completions has no such tool" for name in _NO_SUCH_TOOLS},
     }
     if "text.verbosity" in taken:

@@ -36,6 +36,11 @@ def report_usage(output: Output, usage: Mapping[str, Any]) -> None:
         cached_tokens=cached,
         cache_write_tokens=_count(of_prompt, "cache_write_tokens"),
         reasoning_tokens=reasoning,
+        # Sound has a price of its own.
+        details={
+            "input_audio_tokens": _count(of_prompt, "audio_tokens") or 0,
+            "output_audio_tokens": _count(of_completion, "audio_tokens") or 0,
+        },
     )
     tools = usage.get("server_tool_use_details") or usage.get("server_tool_use")
     searches = _count(tools, "web_search_requests") if isinstance(tools, dict) else None

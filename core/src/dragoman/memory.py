@@ -21,6 +21,7 @@ class MemoryStore:
     """Keeps the newest responses and conversations, and forgets the oldest: a chain that is used stays."""
 
     blocking = False
+    alone_at: float | None = None
 
     def __init__(self, *, max_responses: int = 1000, max_conversations: int = 1000) -> None:
         """Make an empty store.
@@ -35,6 +36,8 @@ class MemoryStore:
         self._events: dict[str, list[Event]] = {}
         self._conversations: OrderedDict[str, StoredConversation] = OrderedDict()
         self._items: dict[str, dict[str, Item]] = {}
+        # Which responses have an item: as keys, in the order in which they came.
+        self._holders: dict[str, dict[str, None]] = {}
         self._lock = threading.RLock()
 
     @contextmanager
@@ -54,8 +57,19 @@ class MemoryStore:
         return stored if stored is not None and stored.owner == owner else None
 
     def put_response(self, stored: StoredResponse) -> None:
-        """Add or replace a response; the least used finished one goes where there are too many."""
+        """Add or replace a response; the least used finished one goes where there are too many.
+
+        Raises:
+            ValueError: another owner has one of that id.
+        """
+        before = self._responses.get(stored.id)
+        if before is not None:
+            if before.owner != stored.owner:
+                raise ValueError(f"response {stored.id!r} is another owner's")
+            self._release(before)
         self._responses[stored.id] = stored
+        for item_id in stored.items:
+            self._holders.setdefault(item_id, {})[stored.id] = None
         self._responses.move_to_end(stored.id)
         if len(self._responses) > self._max_responses:
             oldest = next((known for known in self._responses.values() if known.finished), None)
@@ -66,12 +80,20 @@ class MemoryStore:
         """Delete a response of this owner."""
         if self.get_response(owner, response_id) is None:
             return False
-        del self._responses[response_id]
+        self._release(self._responses.pop(response_id))
         self._events.pop(response_id, None)
         return True
 
+    def _release(self, stored: StoredResponse) -> None:
+        """Forget which items a response has."""
+        for item_id in stored.items:
+            holders = self._holders[item_id]
+            del holders[stored.id]
+            if not holders:
+                del self._holders[item_id]
+
     def get_chain(self, owner: str, response_id: str) -> Sequence[StoredResponse]:
-        """Return a response and all before it, oldest first."""
+        """Return a response and all before it, oldest first, back to one that begins anew."""
         chain: list[StoredResponse] = []
         following: str | None = response_id
         while following is not None:
@@ -80,18 +102,20 @@ class MemoryStore:
                 break
             self._responses.move_to_end(following)
             chain.append(stored)
-            following = stored.previous_response_id
+            following = None if stored.begins_anew else stored.previous_response_id
         return chain[::-1]
 
     def get_unfinished(self) -> Sequence[StoredResponse]:
         """Return the responses that are queued or in progress."""
         return [stored for stored in self._responses.values() if not stored.finished]
 
-    def renew(self, response_id: str, lease_until: float) -> None:
-        """Set the lease of an unfinished response."""
+    def renew(self, response_id: str, lease_until: float) -> bool:
+        """Set the lease of an unfinished response; tell whether there is one."""
         stored = self._responses.get(response_id)
-        if stored is not None and not stored.finished:
-            self._responses[response_id] = replace(stored, lease_until=lease_until)
+        if stored is None or stored.finished:
+            return False
+        self._responses[response_id] = replace(stored, lease_until=lease_until)
+        return True
 
     # ---- events
 
@@ -113,7 +137,14 @@ class MemoryStore:
         return stored if stored is not None and stored.owner == owner else None
 
     def put_conversation(self, stored: StoredConversation) -> None:
-        """Add or replace a conversation; the least used one goes where there are too many."""
+        """Add or replace a conversation; the least used one goes where there are too many.
+
+        Raises:
+            ValueError: another owner has one of that id.
+        """
+        before = self._conversations.get(stored.id)
+        if before is not None and before.owner != stored.owner:
+            raise ValueError(f"conversation {stored.id!r} is another owner's")
         self._conversations[stored.id] = stored
         self._conversations.move_to_end(stored.id)
         self._items.setdefault(stored.id, {})
@@ -141,6 +172,19 @@ class MemoryStore:
     def delete_item(self, conversation_id: str, item_id: str) -> bool:
         """Delete an item."""
         return self._items.get(conversation_id, {}).pop(item_id, None) is not None
+
+    # ---- items
+
+    def get_item(self, owner: str, item_id: str) -> Item | None:
+        """Return an item of this owner's, wherever it is."""
+        holders = [self._responses[response_id] for response_id in self._holders.get(item_id, ())]
+        holders = [stored for stored in holders if stored.owner == owner]
+        if holders:
+            return max(holders, key=lambda stored: stored.created_at).items[item_id]
+        for conversation in self._conversations.values():
+            if conversation.owner == owner and item_id in self._items[conversation.id]:
+                return self._items[conversation.id][item_id]
+        return None
 
     # ---- retention
 

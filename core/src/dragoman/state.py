@@ -36,6 +36,8 @@ class StoredResponse:
     conversation_id: str | None = None
     expires_at: float | None = None
     """Unix time after which it may be purged; None: never."""
+    begins_anew: bool = False
+    """Whether its output stands for all that came before it: no chain has to be read further back."""
     lease_until: float | None = None
     """Unix time until which a process is known to be at work on an unfinished one."""
 
@@ -43,6 +45,12 @@ class StoredResponse:
     def finished(self) -> bool:
         """Whether nothing of it will change."""
         return self.response["status"] not in {"queued", "in_progress"}
+
+    @property
+    def items(self) -> dict[str, Item]:
+        """Its items by id, input and output."""
+        output: list[Item] = self.response["output"]
+        return {item["id"]: item for item in (*self.input, *output) if "id" in item}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,19 +72,26 @@ class Transaction(Protocol):
         """Return a response; None where this owner has none of that id."""
 
     def put_response(self, stored: StoredResponse) -> None:
-        """Add a response, or replace the one of its id."""
+        """Add a response, or replace the one of its id.
+
+        Raises:
+            ValueError: another owner has one of that id; it stays as it is.
+        """
 
     def delete_response(self, owner: str, response_id: str) -> bool:
         """Delete a response with its input and events; tell whether there was one."""
 
     def get_chain(self, owner: str, response_id: str) -> Sequence[StoredResponse]:
-        """Return a response and all before it, oldest first; it begins late where one was deleted."""
+        """Return a response and all before it, oldest first.
+
+        It goes back to the last one that begins anew; it begins late where one was deleted.
+        """
 
     def get_unfinished(self) -> Sequence[StoredResponse]:
         """Return every owner's responses whose status is queued or in_progress."""
 
-    def renew(self, response_id: str, lease_until: float) -> None:
-        """Set the lease of an unfinished response."""
+    def renew(self, response_id: str, lease_until: float) -> bool:
+        """Set the lease of an unfinished response; tell whether there is one."""
 
     # ---- events of background responses
 
@@ -92,7 +107,11 @@ class Transaction(Protocol):
         """Return a conversation; None where this owner has none of that id."""
 
     def put_conversation(self, stored: StoredConversation) -> None:
-        """Add a conversation, or replace the one of its id; its items stay."""
+        """Add a conversation, or replace the one of its id; its items stay.
+
+        Raises:
+            ValueError: another owner has one of that id; it stays as it is.
+        """
 
     def delete_conversation(self, owner: str, conversation_id: str) -> bool:
         """Delete a conversation with its items; tell whether there was one."""
@@ -106,6 +125,15 @@ class Transaction(Protocol):
     def delete_item(self, conversation_id: str, item_id: str) -> bool:
         """Delete an item of a conversation; tell whether there was one."""
 
+    # ---- items, wherever they are
+
+    def get_item(self, owner: str, item_id: str) -> Item | None:
+        """Return an item of this owner's responses (input or output) or conversations; None: there is none.
+
+        Of several with that id it is one of the response that was made last; a conversation's, where no
+        response has it.
+        """
+
     # ---- retention
 
     def purge(self, now: float) -> int:
@@ -117,6 +145,9 @@ class Store(Protocol):
 
     blocking: bool
     """Whether a transaction waits for a disk or a network, and so must not run on an event loop."""
+
+    alone_at: float | None
+    """Unix time at which no other process had it open; None: that cannot be told."""
 
     def transaction(self) -> AbstractContextManager[Transaction]:
         """Begin; leaving the block commits, an exception rolls back.

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from dragoman.errors import PluginError
+from dragoman.state import StoredResponse
 from dragoman_sql import open_store, schema
 from dragoman_sql.addresses import parse
 from dragoman_sql.engines import make_engine
@@ -128,7 +129,16 @@ def test_a_query_plan_uses_the_indexes(sqlite_url):
     store.close()
     with sqlite3.connect(sqlite_url.removeprefix("sqlite:///")) as connection:
         plans = {}
-        for name in ("get_response", "get_chain", "get_unfinished", "purge", "get_events", "get_items"):
+        for name in (
+            "get_response",
+            "get_chain",
+            "get_unfinished",
+            "purge",
+            "get_events",
+            "get_items",
+            "get_holders",
+            "get_item_of_conversation",
+        ):
             text = str(getattr(store._statements, name).compile(dialect=store._engine.dialect))
             values = [1] * text.count("?")
             plans[name] = " | ".join(
@@ -138,3 +148,39 @@ def test_a_query_plan_uses_the_indexes(sqlite_url):
     assert {
         name: plan for name, plan in plans.items() if "SCAN dragoman_" in plan and "USING INDEX" not in plan
     } == {}
+
+
+def test_a_chain_costs_as_much_as_it_is_long(sqlite_url):
+    """Counted in SQLite's own steps; and a chain that begins anew costs what comes after that."""
+    store = open_store(sqlite_url)
+
+    def steps(response_id):
+        count = 0
+
+        def step():
+            nonlocal count
+            count += 1
+
+        with store.transaction() as transaction:
+            connection = transaction._connection.connection.driver_connection
+            connection.set_progress_handler(step, 1)
+            transaction.get_chain("ann", response_id)
+            connection.set_progress_handler(None, 1)
+        return count
+
+    with store.transaction() as transaction:
+        for place in range(500):
+            transaction.put_response(
+                StoredResponse(
+                    id=f"resp_{place}",
+                    owner="ann",
+                    created_at=float(place),
+                    input=[{"id": f"msg_{place}", "type": "message"}],
+                    response={"status": "completed", "output": []},
+                    previous_response_id=f"resp_{place - 1}" if place else None,
+                    begins_anew=place == 450,
+                )
+            )
+    assert steps("resp_400") < 4.5 * steps("resp_100")
+    assert steps("resp_499") < steps("resp_50")
+    store.close()

@@ -9,6 +9,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -199,7 +200,7 @@ def test_the_file_is_its_users_alone(sqlite_url, tmp_path):
         store.close()
     finally:
         os.umask(before)
-    assert modes == dict.fromkeys(["memory.db", "memory.db-wal", "memory.db-shm"], 0o600)
+    assert modes == dict.fromkeys(["memory.db", "memory.db-wal", "memory.db-shm", "memory.db-open"], 0o600)
 
 
 def test_a_password_is_not_in_what_is_shown(postgresql_url):
@@ -216,3 +217,23 @@ def test_nothing_heavy_is_loaded_before_a_store_is_opened():
         "assert 'psycopg' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_store_knows_whether_another_process_has_the_file_open(sqlite_url, postgresql_url):
+    before = time.time()
+    first = open_store(sqlite_url)
+    assert before <= first.alone_at <= time.time()
+    beside = [
+        sys.executable,
+        "-c",
+        f"from dragoman_sql import open_store; print(open_store({sqlite_url!r}).alone_at)",
+    ]
+    assert subprocess.run(beside, capture_output=True, text=True, check=True).stdout == "None\n"
+    first.close()
+    again = open_store(sqlite_url)
+    assert again.alone_at is not None
+    again.close()
+    for url in ("sqlite://", postgresql_url):
+        store = open_store(url)
+        assert store.alone_at is None
+        store.close()

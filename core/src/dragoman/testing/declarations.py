@@ -13,6 +13,7 @@ import pytest
 from dragoman import discovery
 from dragoman.attempt import Attempt
 from dragoman.brackets import new_id
+from dragoman.compaction_attempts import Compaction
 from dragoman.models import validate_request
 from dragoman.parameters import policy_for
 from dragoman.providers import Provider
@@ -69,6 +70,8 @@ class Declarations:
     """Refusals in the provider's own words."""
     token_count: ClassVar[tuple[bytes, int] | None] = None
     """An answer of the upstream's token counter, and the count in it; for providers that have one."""
+    compaction: ClassVar[tuple[bytes, Sequence[Mapping[str, Any]]] | None] = None
+    """An answer of the upstream's compaction, and the items in it; for providers that have one."""
     samples: ClassVar[Mapping[str, Any]] = {}
     """Values for parameters and features, where those of ``dragoman.testing.samples`` do not fit."""
 
@@ -134,6 +137,10 @@ class Declarations:
     def session(self, provider: Provider | None = None, /, **request: Any) -> Session:
         """Return a fresh attempt; what is not given is a short question to `model`."""
         return self._attempt(Session, provider or self.loaded(), request, response_id=new_id("resp"))
+
+    def compacting(self, **request: Any) -> Compaction:
+        """Return a fresh attempt at compacting such a request's input."""
+        return self._attempt(Compaction, self.loaded(), request, remembered=True)
 
     def counting(self, **request: Any) -> TokenCount:
         """Return a fresh attempt at counting the tokens of such a request."""

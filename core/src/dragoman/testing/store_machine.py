@@ -28,6 +28,10 @@ _TEXTS = st.text(max_size=5)
 _NOBODY = "nobody's"
 
 
+def _output(text: str) -> list[Item]:
+    return [{"id": text, "type": "message"}]
+
+
 class _Machine(RuleBasedStateMachine):
     """Does everything twice, to the store and to the model, and compares what is told."""
 
@@ -62,15 +66,30 @@ class _Machine(RuleBasedStateMachine):
     # ---- responses
 
     @rule(
-        owner=_OWNERS, previous=_PLACES, status=_STATUSES, text=_TEXTS, expires_at=_TIMES, fails=st.booleans()
+        owner=_OWNERS,
+        previous=_PLACES,
+        status=_STATUSES,
+        text=_TEXTS,
+        expires_at=_TIMES,
+        anew=st.booleans(),
+        fails=st.booleans(),
     )
     def put(
-        self, owner: str, previous: int, status: str, text: str, expires_at: float | None, *, fails: bool
+        self,
+        owner: str,
+        previous: int,
+        status: str,
+        text: str,
+        expires_at: float | None,
+        *,
+        anew: bool,
+        fails: bool,
     ) -> None:
         id_ = f"resp_{len(self.made)}"
         one = StoredResponse(
             id=id_, owner=owner, created_at=float(len(self.made)), input=[{"id": "i", "content": text}],
-            response={"id": id_, "status": status, "output": [text]}, expires_at=expires_at,
+            response={"id": id_, "status": status, "output": _output(text)}, expires_at=expires_at,
+            begins_anew=anew and previous % 3 == 0,
             previous_response_id=self._response_id(previous) if previous < 20 else None,
         )  # fmt: skip
         if fails and self.rolls_back:
@@ -94,7 +113,7 @@ class _Machine(RuleBasedStateMachine):
     def replace(self, place: int, status: str, text: str) -> None:
         one = self.responses.get(self._response_id(place))
         if one is not None:
-            one = replace(one, response={**one.response, "status": status, "output": [text]})
+            one = replace(one, response={**one.response, "status": status, "output": _output(text)})
             self.responses[one.id] = one
             with self.store.transaction() as transaction:
                 transaction.put_response(one)
@@ -115,10 +134,24 @@ class _Machine(RuleBasedStateMachine):
         following: str | None = self._response_id(place)
         while following in self.responses and self.responses[following].owner == owner:
             chain.insert(0, self.responses[following])
-            following = chain[0].previous_response_id
+            following = None if chain[0].begins_anew else chain[0].previous_response_id
         with self.store.transaction() as transaction:
             assert transaction.get_response(owner, self._response_id(place)) == (chain[-1] if chain else None)
             assert list(transaction.get_chain(owner, self._response_id(place))) == chain
+
+    @rule(owner=_OWNERS, item=st.one_of(st.sampled_from(["i", "a", "\0", "z"]), _TEXTS))
+    def read_item(self, owner: str, item: str) -> None:
+        found = [
+            one.items[item] for one in self.responses.values() if one.owner == owner and item in one.items
+        ]
+        kept = [
+            items[item]
+            for id_, items in self.items.items()
+            if self.conversations[id_].owner == owner and item in items
+        ]
+        with self.store.transaction() as transaction:
+            told = transaction.get_item(owner, item)
+        assert told in (found[-1:] or kept) if found or kept else told is None
 
     @rule(now=st.integers(0, 20))
     def purge(self, now: int) -> None:
@@ -137,7 +170,8 @@ class _Machine(RuleBasedStateMachine):
         if id_ in self.responses and not self.responses[id_].finished:
             self.responses[id_] = replace(self.responses[id_], lease_until=float(until))
         with self.store.transaction() as transaction:
-            transaction.renew(id_, float(until))
+            renewed = transaction.renew(id_, float(until))
+            assert renewed is (id_ in self.responses and not self.responses[id_].finished)
             unfinished = {one.id: one for one in transaction.get_unfinished()}
         assert unfinished == {id_: one for id_, one in self.responses.items() if not one.finished}
 

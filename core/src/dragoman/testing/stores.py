@@ -108,7 +108,7 @@ class StoreConformance:
         bare = _response()
         full = _response(
             "bob", status="in_progress", previous_response_id=bare.id, conversation_id="conv_1",
-            expires_at=1800000000.125, lease_until=1700000060.5,
+            expires_at=1800000000.125, lease_until=1700000060.5, begins_anew=True,
         )  # fmt: skip
         with store.transaction() as transaction:
             transaction.put_response(bare)
@@ -175,6 +175,20 @@ class StoreConformance:
             assert list(chain) == [third, fourth]
             assert chain[0].previous_response_id == second.id
 
+    def test_a_chain_goes_back_to_one_that_begins_anew(self, store: Store) -> None:
+        """That one is the first; what came before it may even be gone."""
+        turns = _chain(5)
+        for place in (1, 2):
+            turns[place] = replace(turns[place], begins_anew=True)
+        with store.transaction() as transaction:
+            for turn in turns:
+                transaction.put_response(turn)
+            assert list(transaction.get_chain("ann", turns[-1].id)) == turns[2:]
+            assert list(transaction.get_chain("ann", turns[2].id)) == [turns[2]]
+            assert list(transaction.get_chain("ann", turns[1].id)) == [turns[1]]
+            transaction.delete_response("ann", turns[0].id)
+            assert list(transaction.get_chain("ann", turns[-1].id)) == turns[2:]
+
     # ---- owners
 
     def test_nobody_sees_or_deletes_what_is_anothers(self, store: Store) -> None:
@@ -196,6 +210,67 @@ class StoreConformance:
             assert list(transaction.get_chain("bob", foreign.id)) == [foreign]
             assert list(transaction.get_chain("ann", second.id)) == [first, second]
             assert transaction.get_conversation("ann", conversation.id) == conversation
+
+    def test_what_is_anothers_is_not_replaced(self, store: Store) -> None:
+        """Whoever puts a response or a conversation under an id that is taken is refused."""
+        mine, conversation = _response(), _conversation()
+        with store.transaction() as transaction:
+            transaction.put_response(mine)
+            transaction.put_conversation(conversation)
+        with pytest.raises(ValueError, match="another owner"), store.transaction() as transaction:
+            transaction.put_response(replace(mine, owner="bob", input=[]))
+        with pytest.raises(ValueError, match="another owner"), store.transaction() as transaction:
+            transaction.put_conversation(replace(conversation, owner="bob", metadata={}))
+        with store.transaction() as transaction:
+            assert transaction.get_response("ann", mine.id) == mine
+            assert transaction.get_response("bob", mine.id) is None
+            assert transaction.get_conversation("ann", conversation.id) == conversation
+
+    # ---- items
+
+    def test_items_are_found_wherever_they_are(self, store: Store) -> None:
+        """In what went in, in what came out, in a conversation; the newest response's counts."""
+        first, second = _response(), _response(created_at=1700000001.0)
+        conversation = _conversation()
+        first.response["output"] = _items("out", "both", *_ODD_IDS)
+        second.response["output"] = [{"id": "both", "type": "message", "content": "newer"}]
+        with store.transaction() as transaction:
+            transaction.put_response(second)
+            transaction.put_response(first)
+            transaction.put_conversation(conversation)
+            transaction.add_items(conversation.id, _items("kept", "out"))
+        with store.transaction() as transaction:
+            assert transaction.get_item("ann", first.input[0]["id"]) == first.input[0]
+            assert transaction.get_item("ann", "both") == second.response["output"][0]
+            assert transaction.get_item("ann", "kept") == _items("kept")[0]
+            for odd in _ODD_IDS:
+                assert transaction.get_item("ann", odd) == _items(odd)[0]
+            for item_id in ("out", "kept", "both", first.input[0]["id"]):
+                assert transaction.get_item("bob", item_id) is None
+            assert transaction.get_item("ann", "nobody's") is None
+
+    def test_items_go_with_what_holds_them(self, store: Store) -> None:
+        """Deleted, expired or replaced: then another that holds them counts, or nothing does."""
+        gone, expired, replaced = _response(), _response(expires_at=1.0), _response(status="in_progress")
+        conversation = _conversation()
+        for one in (gone, expired, replaced):
+            one.response["output"] = _items("shared", f"own_{one.id}")
+        with store.transaction() as transaction:
+            for one in (gone, expired, replaced):
+                transaction.put_response(one)
+            transaction.put_conversation(conversation)
+            transaction.add_items(conversation.id, _items("a", "b"))
+        with store.transaction() as transaction:
+            transaction.delete_response("ann", gone.id)
+            transaction.purge(2.0)
+            assert transaction.get_item("ann", "shared") == _items("shared")[0]
+            transaction.put_response(replace(replaced, response={**replaced.response, "output": []}))
+            transaction.delete_item(conversation.id, "a")
+            assert transaction.get_item("ann", "b") == _items("b")[0]
+            transaction.delete_conversation("ann", conversation.id)
+        with store.transaction() as transaction:
+            for item_id in ("shared", "a", "b", *(f"own_{one.id}" for one in (gone, expired, replaced))):
+                assert transaction.get_item("ann", item_id) is None
 
     # ---- events
 
@@ -230,8 +305,8 @@ class StoreConformance:
         with store.transaction() as transaction:
             assert set(_ids(transaction.get_unfinished())) == {stored["queued"].id, stored["in_progress"].id}
             for one in stored.values():
-                transaction.renew(one.id, 99.5)
-            transaction.renew("resp_nobody", 99.5)
+                assert transaction.renew(one.id, 99.5) is not one.finished, one.response["status"]
+            assert transaction.renew("resp_nobody", 99.5) is False
             for status, one in stored.items():
                 expected = 1.5 if one.finished else 99.5
                 found = transaction.get_response(status, one.id)

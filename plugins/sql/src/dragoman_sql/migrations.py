@@ -58,6 +58,18 @@ STEPS: tuple[tuple[str, ...], ...] = (
             FOREIGN KEY (conversation_id) REFERENCES dragoman_conversations (id) ON DELETE CASCADE
         )""",
     ),
+    (  # 2: chains end where one begins anew; items are found by ids, but not those of responses from before
+        "ALTER TABLE dragoman_responses ADD COLUMN begins_anew BOOLEAN NOT NULL DEFAULT FALSE",
+        """CREATE TABLE dragoman_holders (
+            item_key TEXT NOT NULL,
+            response_id TEXT NOT NULL,
+            PRIMARY KEY (item_key, response_id),
+            FOREIGN KEY (response_id) REFERENCES dragoman_responses (id) ON DELETE CASCADE
+        )""",
+        # Or deleting a response would read through all that others have.
+        "CREATE INDEX dragoman_holders_response ON dragoman_holders (response_id)",
+        "CREATE INDEX dragoman_items_key ON dragoman_items (item_key)",
+    ),
 )
 
 _HISTORY = sa.table("dragoman_schema", sa.column("version"), sa.column("applied_at"))

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
-__all__ = ["conversations", "events", "item_key", "items", "metadata", "responses"]
+__all__ = ["conversations", "events", "holders", "item_key", "items", "metadata", "responses"]
 
 _LONGEST_KEY = 200
 _UNSTORABLE = re.compile('^"|[\0\ud800-\udfff]')
@@ -73,6 +73,7 @@ responses = sa.Table(
     sa.Column("lease_until", sa.Double),
     sa.Column("input", _JSON, nullable=False),
     sa.Column("response", _JSON, nullable=False),
+    sa.Column("begins_anew", sa.Boolean, nullable=False),
 )
 sa.Index("dragoman_responses_expires", responses.c.expires_at)
 sa.Index(
@@ -91,6 +92,17 @@ events = sa.Table(
     sa.Column("sequence_number", sa.BigInteger, primary_key=True),
     sa.Column("event", _JSON, nullable=False),
 )
+
+holders = sa.Table(
+    "dragoman_holders",
+    metadata,
+    sa.Column("item_key", _Name, primary_key=True),
+    sa.Column(
+        "response_id", _Name, sa.ForeignKey("dragoman_responses.id", ondelete="CASCADE"), primary_key=True
+    ),
+)
+"""Which responses have an item; some had it before they were replaced."""
+sa.Index("dragoman_holders_response", holders.c.response_id)
 
 conversations = sa.Table(
     "dragoman_conversations",
@@ -115,3 +127,4 @@ items = sa.Table(
     sa.Column("item", _JSON, nullable=False),
     sa.UniqueConstraint("conversation_id", "item_key"),
 )
+sa.Index("dragoman_items_key", items.c.item_key)

@@ -7,7 +7,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from dragoman_sql.schema import conversations, events, items, responses
+from dragoman_sql.schema import conversations, events, holders, items, responses
 
 __all__ = ["Statements"]
 
@@ -20,11 +20,15 @@ _UNFINISHED = sa.text("unfinished")  # word for word what the index says, or it 
 
 
 def _chain() -> sa.Select[Any]:
-    """The response of an owner and all before it; the owner is asked for at each step."""
-    first = sa.select(responses.c.id, responses.c.previous_response_id, sa.literal(0).label("depth"))
+    """The response of an owner and all before it, back to one that begins anew.
+
+    The owner is asked for at each step.
+    """
+    before_it = sa.case((responses.c.begins_anew, None), else_=responses.c.previous_response_id)
+    first = sa.select(responses.c.id, before_it.label("previous_response_id"), sa.literal(0).label("depth"))
     chain = first.where(_OWN_RESPONSE).cte("chain", recursive=True)
     before = (
-        sa.select(responses.c.id, responses.c.previous_response_id, chain.c.depth + 1)
+        sa.select(responses.c.id, before_it, chain.c.depth + 1)
         .join(chain, responses.c.id == chain.c.previous_response_id)
         .where(responses.c.owner == sa.bindparam("owner_"))
     )
@@ -85,6 +89,19 @@ class Statements:
         items.c.conversation_id == sa.bindparam("id_"), items.c.item_key == sa.bindparam("key_")
     )
 
+    get_holders = (
+        sa.select(holders.c.response_id)
+        .join(responses, responses.c.id == holders.c.response_id)
+        .where(holders.c.item_key == sa.bindparam("key_"), responses.c.owner == sa.bindparam("owner_"))
+        .order_by(responses.c.created_at.desc())
+    )
+    get_item_of_conversation = (
+        sa.select(items.c.item)
+        .join(conversations, conversations.c.id == items.c.conversation_id)
+        .where(items.c.item_key == sa.bindparam("key_"), conversations.c.owner == sa.bindparam("owner_"))
+        .limit(1)
+    )
+
     def __init__(self, dialect: str) -> None:
         """Build those that the databases' dialects spell.
 
@@ -96,6 +113,7 @@ class Statements:
         self.put_conversation = _replacing(insert(conversations), conversations)
         # Whoever was not told that a write arrived sends the same events again.
         self.add_events = insert(events).on_conflict_do_nothing()
+        self.add_holders = insert(holders).on_conflict_do_nothing()
         adding = insert(items)
         self.add_items = adding.on_conflict_do_update(
             index_elements=["conversation_id", "item_key"], set_={"item": adding.excluded.item}

@@ -12,6 +12,7 @@ from dragoman.errors import ServiceUnavailableError
 from dragoman_sql.addresses import file_of, parse, shown
 from dragoman_sql.engines import CONNECTIONS, PATIENCE, make_engine
 from dragoman_sql.migrations import migrate
+from dragoman_sql.presence import Presence
 from dragoman_sql.statements import Statements
 from dragoman_sql.transactions import SQLTransaction
 
@@ -41,8 +42,10 @@ class SQLStore:
             self._engine = make_engine(parsed)
             with _closing_on_failure(self._engine):
                 migrate(self._engine)
+                self._presence = Presence(file_of(parsed))
         except (OSError, SQLAlchemyError) as problem:
             raise _unopened(parsed, problem) from problem
+        self.alone_at = self._presence.alone_at
         dialect = self._engine.dialect.name
         self._connections = threading.BoundedSemaphore(CONNECTIONS[dialect])
         self._statements = Statements(dialect)
@@ -75,6 +78,7 @@ class SQLStore:
         """Let go of files and connections."""
         self._closed = True
         self._engine.dispose()
+        self._presence.close()
 
 
 @contextmanager

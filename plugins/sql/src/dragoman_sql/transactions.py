@@ -47,6 +47,9 @@ class SQLTransaction:
         row["unfinished"] = not stored.finished
         if not self._connection.execute(self._statements.put_response, row).rowcount:
             raise ValueError(f"response {stored.id!r} is another owner's")
+        holders = [{"item_key": item_key(item_id), "response_id": stored.id} for item_id in stored.items]
+        if holders:
+            self._connection.execute(self._statements.add_holders, holders)
 
     def delete_response(self, owner: str, response_id: str) -> bool:
         """Delete a response of this owner, with its events."""
@@ -61,9 +64,10 @@ class SQLTransaction:
         """Return the responses that are queued or in progress, oldest first."""
         return self._responses(self._statements.get_unfinished, {})
 
-    def renew(self, response_id: str, lease_until: float) -> None:
-        """Set the lease of an unfinished response."""
-        self._connection.execute(self._statements.renew, {"id_": response_id, "until_": lease_until})
+    def renew(self, response_id: str, lease_until: float) -> bool:
+        """Set the lease of an unfinished response; tell whether there is one."""
+        wanted = {"id_": response_id, "until_": lease_until}
+        return self._connection.execute(self._statements.renew, wanted).rowcount > 0
 
     # ---- events
 
@@ -133,6 +137,18 @@ class SQLTransaction:
         """Delete an item."""
         wanted = {"id_": conversation_id, "key_": item_key(item_id)}
         return self._connection.execute(self._statements.delete_item, wanted).rowcount > 0
+
+    # ---- items
+
+    def get_item(self, owner: str, item_id: str) -> Item | None:
+        """Return an item of this owner's, wherever it is."""
+        wanted = {"owner_": owner, "key_": item_key(item_id)}
+        for response_id in self._connection.scalars(self._statements.get_holders, wanted).all():
+            (found,) = self._responses(self._statements.get_response, {"owner_": owner, "id_": response_id})
+            if item_id in found.items:
+                return found.items[item_id]
+        item: Item | None = self._connection.scalar(self._statements.get_item_of_conversation, wanted)
+        return item
 
     # ---- retention
 

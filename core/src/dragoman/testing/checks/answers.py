@@ -86,6 +86,27 @@ class AnswerChecks(Declarations):
         if counting.input_tokens != expected:
             pytest.fail(f"{counting.input_tokens} tokens are counted, not {expected}")
 
+    def test_a_window_is_compacted(self) -> None:
+        """The upstream is given the input to compact, and its items come back exactly as it gave them.
+
+        Troubleshooting: declare ``compaction = (body, items)``, an answer of the endpoint; where there is
+        none for a model, translate_compaction returns None.
+        """
+        compacting = self.compacting()
+        if self.compaction is None:
+            with contextlib.suppress(APIError):
+                compacting.prepare()
+                pytest.fail("translate_compaction asks, but no answer is declared: `compaction`")
+            return
+        body, items = self.compaction
+        if sent(compacting.prepare()) == sent(self.compacting(input="Hello, and how are you?").prepare()):
+            pytest.fail("compaction is asked for the same whatever the input is")
+        compacting.accept(200, {"content-type": "application/json"})
+        compacting.feed(body)
+        compacting.close()
+        if compacting.compacted.output != list(items):
+            pytest.fail(f"the window is {compacting.compacted.output!r}, not {list(items)!r}")
+
     def test_events_are_legal(self) -> None:
         """The events of each exchange are what clients rely on, and each fits the typed models.
 

@@ -2,32 +2,52 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dragoman.brackets import new_id
+from dragoman.canonical import canonical_input
 from dragoman.errors import BadRequestError
+from dragoman.models.shapes import INPUT, ShapeError
 from dragoman.sealing import seal, unseal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dragoman.types import Item
 
-__all__ = ["SEALER", "compaction_item", "summary_of", "unfolded"]
+__all__ = ["SEALER", "Window", "compaction_item", "window_of"]
 
 SEALER = "dragoman"
 """The name in the envelope, where a provider's would stand."""
 
 
-def compaction_item(summary: str) -> Item:
-    """Return the item that callers send back in place of what it sums up."""
-    return {
-        "id": new_id("cmp"),
-        "type": "compaction",
-        "encrypted_content": seal(SEALER, {"summary": summary}),
-    }
+class Window(NamedTuple):
+    """What a compaction item stands for, as every provider can read it."""
+
+    items: list[Item]
+    whole: bool
+    """Whether these are the conversation so far: what stands before the item is in it."""
 
 
-def summary_of(item: Item, param: str) -> str | None:
-    """Return the summary in a compaction item; None where another provider sealed it.
+def compaction_item(
+    summary: str, *, before: Sequence[Item] | None = None, after: Sequence[Item] = ()
+) -> Item:
+    """Return the item that stands for a part of a conversation.
+
+    Args:
+        summary: of that part.
+        before: what is kept word for word in front of the summary. None: the item stands for what callers
+            replace by it, and for nothing that they send beside it.
+        after: what is kept behind it.
+    """
+    state: dict[str, Any] = {"summary": summary}
+    if before is not None:
+        state |= {"before": list(before), "after": list(after)}
+    return {"id": new_id("cmp"), "type": "compaction", "encrypted_content": seal(SEALER, state)}
+
+
+def window_of(item: Item, param: str) -> Window | None:
+    """Return what a compaction item stands for; None where another provider sealed it.
 
     Raises:
         BadRequestError: it was changed; `param` says where it stands.
@@ -37,15 +57,27 @@ def summary_of(item: Item, param: str) -> str | None:
         return None
     summary = state.get("summary") if isinstance(state, dict) else None
     if not isinstance(summary, str):
-        raise BadRequestError(
-            f"{param} holds no summary; send it back exactly as it came",
-            param=f"{param}.encrypted_content",
-            code="invalid_encrypted_content",
-        )
-    return summary
+        raise _changed(param, "no summary")
+    if "before" not in state:
+        return Window([_told(summary)], whole=False)
+    try:
+        for part in ("before", "after"):
+            INPUT(state.get(part))
+        around = [canonical_input(state[part]) for part in ("before", "after")]
+    except (ShapeError, KeyError) as problem:
+        raise _changed(param, f"no window ({problem})") from None
+    return Window([*around[0], _told(summary), *around[1]], whole=True)
 
 
-def unfolded(summary: str) -> Item:
-    """Return what a provider is given in its place: a message, which every one of them reads."""
+def _told(summary: str) -> Item:
+    """Return the message that providers are given for a summary."""
     text = f"Summary of our conversation so far:\n\n{summary}"
     return {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
+
+
+def _changed(param: str, lack: str) -> BadRequestError:
+    return BadRequestError(
+        f"{param} holds {lack}; send it back exactly as it came",
+        param=f"{param}.encrypted_content",
+        code="invalid_encrypted_content",
+    )

@@ -8,16 +8,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dragoman.compaction import summary_of, unfolded
+from dragoman.compaction import window_of
 from dragoman.errors import BadRequestError, UnsupportedParameterError
 from dragoman.sealing import is_sealed, sealed_by
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from dragoman.types import Item
 
-__all__ = ["History", "readable_history"]
+__all__ = [
+    "OPERATORS",
+    "History",
+    "begins_anew",
+    "continued_by",
+    "from_an_answer",
+    "is_bound",
+    "readable_context",
+    "readable_history",
+]
 
 _UNIVERSAL = frozenset(
     {
@@ -29,7 +38,10 @@ _UNIVERSAL = frozenset(
         "item_reference",
     }
 )
+OPERATORS = frozenset({"system", "developer"})
+"""The roles whose words stay as they are, whatever becomes of a conversation."""
 _SEAL = "encrypted_content"
+_MADE = "dragoman:made"  # on a compaction that an answer of the history brought; never leaves this house
 
 
 class History(NamedTuple):
@@ -40,6 +52,54 @@ class History(NamedTuple):
     """Where each of the items stood in the caller's input, so that an error can name that place."""
     warnings: list[dict[str, Any]]
     """One for each item that was left out."""
+    whole: bool = False
+    """Whether it begins with what stands for all that came before it."""
+
+
+def from_an_answer(item: Item) -> Item:
+    """Return an output item as it stands in a history.
+
+    A compaction among them stands for what is before it in that same history: whoever can read it needs
+    nothing of that, and whoever cannot has the items themselves.
+    """
+    return {**item, _MADE: True} if item["type"] == "compaction" else item
+
+
+def begins_anew(output: Sequence[Item]) -> bool:
+    """Tell whether an answer stands for all that came before it, whichever provider reads it."""
+    if not output or output[0]["type"] != "compaction":
+        return False
+    window = window_of(output[0], "output[0]")
+    return window is not None and window.whole
+
+
+def continued_by(request: Mapping[str, Any]) -> str:
+    """Return the parameter that names a request's history."""
+    return "conversation" if request.get("conversation") else "previous_response_id"
+
+
+def readable_context(
+    history: Sequence[Item], own: Sequence[Item], provider: str, *, native: bool, continued: str
+) -> tuple[History, History]:
+    """Return what `provider` can read of a history and of what follows it.
+
+    Of the history warnings and errors name `continued`, the parameter that it came by; else see
+    ``readable_history``.
+    """
+    after = readable_history(own, provider, native=native)
+    try:
+        before = readable_history(() if after.whole else history, provider, native=native)
+    except BadRequestError as error:
+        error.message = error.message.replace(error.param or "", continued)
+        error.args, error.param = (error.message,), continued
+        raise
+    warnings = [{**warning, "param": continued} for warning in before.warnings]
+    return before._replace(warnings=warnings), after
+
+
+def is_bound(item: Item) -> bool:
+    """Tell whether an item is reasoning that only the account can read that made it."""
+    return item.get("type") == "reasoning" and bool(item.get(_SEAL)) and sealed_by(item[_SEAL]) is None
 
 
 def readable_history(items: Sequence[Item], provider: str, *, native: bool) -> History:
@@ -58,14 +118,12 @@ def readable_history(items: Sequence[Item], provider: str, *, native: bool) -> H
     history = History([], [], [])
     for index, item in enumerate(items):
         type_ = item.get("type", "message")
-        if type_ == "compaction" and (summary := summary_of(item, f"input[{index}]")) is not None:
-            history.items.append(unfolded(summary))
-            history.places.append(index)
+        if type_ == "compaction":
+            history = _with_compaction(history, item, index, provider, native=native)
             continue
         if type_ == "item_reference" and not native:
             raise BadRequestError(
-                f"{item.get('id')!r} is a reference, and there is no store of items to find it in: send the "
-                "item",
+                f"{item.get('id')!r} is a reference, and nothing is kept here to find it in: send the item",
                 param=f"input[{index}]",
             )
         seal = item.get(_SEAL)
@@ -75,19 +133,53 @@ def readable_history(items: Sequence[Item], provider: str, *, native: bool) -> H
         if universal or own:
             history.items.append(_unsealed(item) if universal and native else item)
             history.places.append(index)
-        elif type_ == "compaction":
-            raise UnsupportedParameterError(
-                f"input[{index}] is a compaction made by {author or 'another provider'}, which {provider} "
-                "cannot read: continue on that provider, or send the messages themselves",
-                param=f"input[{index}]",
-                code="foreign_compaction",
-                provider=provider,
-            )
         else:
-            who = author or "another provider"
-            message = f"{provider} cannot read this {type_} item of {who}; it was left out"
-            history.warnings.append({"message": message, "param": f"input[{index}]"})
+            history.warnings.append(_left_out(type_, author, provider, index))
     return history
+
+
+def _with_compaction(history: History, item: Item, index: int, provider: str, *, native: bool) -> History:
+    """Return the history with a compaction, or with what it stands for."""
+    param, author = f"input[{index}]", sealed_by(item.get(_SEAL))
+    window = window_of(item, param)
+    made = _MADE in item
+    if window is not None:
+        read = readable_history(window.items, provider, native=native)
+        if window.whole:
+            history = History([], [], [], whole=True)
+        history.items.extend(read.items)
+        history.places.extend([index] * len(read.items))
+        history.warnings.extend({**warning, "param": param} for warning in read.warnings)
+        return history
+    if author == provider or (author is None and native):
+        if made and native:  # another wire's upstream sees to that itself, and wants its messages whole
+            history = _operators(history)
+        history.items.append({name: value for name, value in item.items() if name != _MADE})
+        history.places.append(index)
+        return history
+    if made:
+        history.warnings.append(_left_out("compaction", author, provider, index))
+        return history
+    raise UnsupportedParameterError(
+        f"{param} is a compaction made by {author or 'another provider'}, which {provider} "
+        "cannot read: continue on that provider, or send the messages themselves",
+        param=param,
+        code="foreign_compaction",
+        provider=provider,
+    )
+
+
+def _operators(history: History) -> History:
+    """Return of a history what the operator of the conversation said."""
+    kept = [place for place, item in enumerate(history.items) if item.get("role") in OPERATORS]
+    items = [history.items[place] for place in kept]
+    return History(items, [history.places[place] for place in kept], [], whole=True)
+
+
+def _left_out(type_: str, author: str | None, provider: str, index: int) -> dict[str, Any]:
+    who = author or "another provider"
+    message = f"{provider} cannot read this {type_} item of {who}; it was left out"
+    return {"message": message, "param": f"input[{index}]"}
 
 
 def _is_own(type_: str, seal: object, provider: str) -> bool:
@@ -100,7 +192,7 @@ def _is_own(type_: str, seal: object, provider: str) -> bool:
         return not seal
     if ":" in type_:
         return type_.partition(":")[0] == provider
-    return not type_.endswith("_call") and type_ not in {"mcp_list_tools", "compaction", "tool_search_output"}
+    return not type_.endswith("_call") and type_ not in {"mcp_list_tools", "tool_search_output"}
 
 
 def _unsealed(value: Any) -> Any:

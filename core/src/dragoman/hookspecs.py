@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SPEC_VERSION",
+    "Compacted",
     "Credentials",
     "HTTPRequest",
     "LocalAnswer",
@@ -188,6 +189,15 @@ class LocalAnswer:
     """The body; a number is a pause in seconds before what follows."""
 
 
+class Compacted(NamedTuple):
+    """A conversation's window, made short by an upstream."""
+
+    output: list[dict[str, Any]]
+    """The items that take the window's place, exactly as the upstream gave them."""
+    usage: dict[str, Any] | None = None
+    """What it took, in the form of a response's `usage`."""
+
+
 class ProviderSpec:
     """The hooks. pluggy lets an implementation leave out arguments; with all of them it can be type-checked,
     and ``handle_stream_event`` is called directly, event after event.
@@ -279,6 +289,20 @@ class ProviderSpec:
 
         `payload` is the parsed JSON of the counter's 2xx answer.
         """
+
+    @hookspec(firstresult=True)
+    def translate_compaction(self, request: dict[str, Any], target: Target) -> HTTPRequest | None:
+        """Optional: turn a request to ``POST /responses/compact`` into one to the upstream's own endpoint.
+
+        None where there is none for this model; where there is none after all, and the upstream answers
+        404, core makes up for it too, by a summary. Arguments and errors as in ``translate_request``; the
+        request has no other fields than `model`, `input`, `instructions`, `service_tier`, `image`, those of
+        the prompt cache, and `previous_response_id` where only the upstream remembers it.
+        """
+
+    @hookspec(firstresult=True)
+    def parse_compaction(self, payload: Any, target: Target) -> Compacted:  # type: ignore[empty-body]
+        """Return the window of the endpoint's 2xx answer. Required with ``translate_compaction``."""
 
     @hookspec(firstresult=True)
     def parse_error(

@@ -20,7 +20,7 @@ _NO_KNOBS = (
     "parallel_tool_calls max_tool_calls top_logprobs truncation service_tier prompt_cache_key image "
     "prompt_cache_options prompt_cache_retention safety_identifier presence_penalty frequency_penalty"
 )
-_NO_SERVICES = "context_management moderation access_programs"
+_NO_SERVICES = "moderation access_programs"
 _CODES = {"prompt_too_long": "context_length_exceeded"}
 
 

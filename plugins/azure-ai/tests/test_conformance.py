@@ -312,6 +312,10 @@ EVENTS: list[dict[str, Any]] = [
 class TestResponses(_Wire):
     model = "responses/ours"
     token_count = (b'{"object": "response.input_tokens", "input_tokens": 14}', 14)
+    compaction = (
+        b'{"object": "response.compaction", "output": [{"type": "compaction", "x": 1}], "usage": null}',
+        [{"type": "compaction", "x": 1}],
+    )
     text = Exchange(
         body=json.dumps(RESPONSE).encode(),
         stream=sse_stream(

@@ -12,8 +12,8 @@ from dragoman.errors import UnsupportedParameterError
 @pytest.mark.parametrize(
     ("model", "support"),
     [
-        ("azure_ai", "rejected"),
-        ("azure_ai/grok-4", "rejected"),
+        ("azure_ai", "emulated"),
+        ("azure_ai/grok-4", "emulated"),
         ("azure_ai/claude-opus-5", "mapped"),
         ("azure_ai/anthropic/ours", "mapped"),
         ("azure_ai/responses/ours", "native"),

@@ -129,6 +129,10 @@ class TestAzure(ProviderConformance):
     model = "my-deployment"
     settings = {"api_key": "azure-test-key-123456", "api_base": "https://here.openai.azure.com"}
     token_count = (b'{"object": "response.input_tokens", "input_tokens": 14}', 14)
+    compaction = (
+        b'{"object": "response.compaction", "output": [{"type": "compaction", "x": 1}], "usage": null}',
+        [{"type": "compaction", "x": 1}],
+    )
     text = exchange(message("Grüße aus Azure"), text="Grüße aus Azure")
     tool_call = exchange(
         call("get_weather", '{"city":"Zürich"}'), calls=[("get_weather", {"city": "Zürich"})]

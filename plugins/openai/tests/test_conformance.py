@@ -129,6 +129,10 @@ class TestOpenAI(ProviderConformance):
     model = "gpt-5.4"
     settings = {"api_key": "sk-test-key-123456"}
     token_count = (b'{"object": "response.input_tokens", "input_tokens": 14}', 14)
+    compaction = (
+        b'{"object": "response.compaction", "output": [{"type": "compaction", "x": 1}], "usage": null}',
+        [{"type": "compaction", "x": 1}],
+    )
     text = exchange(message("Grü", "ße"), text="Grüße")
     tool_call = exchange(
         message("Let me see."),

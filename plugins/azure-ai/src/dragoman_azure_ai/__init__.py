@@ -10,11 +10,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dragoman.hookspecs import Credentials, HTTPRequest, ProviderInfo, StreamEvent, Target, hookimpl
+from dragoman.hookspecs import (
+    Compacted,
+    Credentials,
+    HTTPRequest,
+    ProviderInfo,
+    StreamEvent,
+    Target,
+    hookimpl,
+)
 from dragoman_azure_ai import credentials as sign_in
 from dragoman_azure_ai import errors, requests, responses
 from dragoman_azure_ai.deployments import deployment_of
 from dragoman_azure_ai.info import INFO, INFOS
+from dragoman_openai.requests import parse_compaction as parse_window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,10 +36,12 @@ __all__ = [
     "handle_stream_event",
     "load_credentials",
     "model_info",
+    "parse_compaction",
     "parse_error",
     "parse_response",
     "parse_token_count",
     "provider_info",
+    "translate_compaction",
     "translate_request",
     "translate_token_count",
 ]
@@ -88,6 +99,18 @@ def translate_token_count(request: dict[str, Any], target: Target) -> HTTPReques
 def parse_token_count(payload: Any, target: Target) -> int:
     """Read the count: ``input_tokens`` on both wires that have a counter."""
     return responses.parse_token_count(payload)
+
+
+@hookimpl
+def translate_compaction(request: dict[str, Any], target: Target) -> HTTPRequest | None:
+    """Address a request to the resource's ``responses/compact``, for deployments of the Responses API."""
+    return requests.translate_compaction(request, target)
+
+
+@hookimpl
+def parse_compaction(payload: Any, target: Target) -> Compacted:
+    """Read the window, which is OpenAI's."""
+    return parse_window(payload)
 
 
 @hookimpl

@@ -11,7 +11,7 @@ from dragoman_anthropic.requests import token_count_body as messages_count_body
 from dragoman_azure_ai.addresses import chat_url, messages_url, responses_url
 from dragoman_azure_ai.deployments import CHAT, MESSAGES, RESPONSES, Deployment, deployment_of
 from dragoman_azure_ai.hosts import host_for
-from dragoman_openai.requests import responses_body, token_count_body
+from dragoman_openai.requests import compaction_body, responses_body, token_count_body
 from dragoman_openai_compatible.requests import chat_body
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dragoman.hookspecs import Target
     from dragoman_anthropic.requests import MessagesBody
 
-__all__ = ["translate_request", "translate_token_count"]
+__all__ = ["translate_compaction", "translate_request", "translate_token_count"]
 
 _ANTHROPIC_VERSION = "2023-06-01"
 # Foundry checks a body against its own list of parameters, and answers 422 to all else; this lets it through
@@ -77,6 +77,15 @@ def _ask_responses(request: dict[str, Any], target: Target, deployment: Deployme
 def _count_responses(request: dict[str, Any], target: Target, deployment: Deployment) -> HTTPRequest:
     body = token_count_body(request, replace(target, model=deployment.name))
     return HTTPRequest(url=responses_url(target, "responses/input_tokens"), json=body)
+
+
+def translate_compaction(request: dict[str, Any], target: Target) -> HTTPRequest | None:
+    """Return the request to the resource's compaction; None but for the Responses API."""
+    deployment = deployment_of(target)
+    if deployment.wire != RESPONSES:
+        return None
+    body = compaction_body(request, replace(target, model=deployment.name))
+    return HTTPRequest(url=responses_url(target, "responses/compact"), json=body)
 
 
 def _to_claude(body: MessagesBody, url: str, deployment: Deployment) -> HTTPRequest:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dragoman.hookspecs import Credentials, HTTPRequest, ProviderInfo, Target, hookimpl
+from dragoman.hookspecs import Compacted, Credentials, HTTPRequest, ProviderInfo, Target, hookimpl
 from dragoman_azure import credentials as sign_in
 from dragoman_azure import errors, requests
 from dragoman_azure.info import INFO
+from dragoman_openai.requests import parse_compaction as parse_window
 from dragoman_openai.requests import parse_token_count as parse_count
 
 if TYPE_CHECKING:
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
 __all__ = [
     "authorize",
     "load_credentials",
+    "parse_compaction",
     "parse_error",
     "parse_token_count",
     "provider_info",
+    "translate_compaction",
     "translate_request",
     "translate_token_count",
 ]
@@ -51,6 +54,18 @@ def translate_token_count(request: dict[str, Any], target: Target) -> HTTPReques
 def parse_token_count(payload: Any, target: Target) -> int:
     """Read the count, which is OpenAI's."""
     return parse_count(payload)
+
+
+@hookimpl
+def translate_compaction(request: dict[str, Any], target: Target) -> HTTPRequest:
+    """Address a request to the resource's ``responses/compact``."""
+    return requests.translate_compaction(request, target)
+
+
+@hookimpl
+def parse_compaction(payload: Any, target: Target) -> Compacted:
+    """Read the window, which is OpenAI's."""
+    return parse_window(payload)
 
 
 @hookimpl

@@ -7,14 +7,14 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from dragoman.errors import BadRequestError
 from dragoman.hookspecs import HTTPRequest
-from dragoman_openai.requests import responses_body, token_count_body
+from dragoman_openai.requests import compaction_body, responses_body, token_count_body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dragoman.hookspecs import Target
 
-__all__ = ["translate_request", "translate_token_count"]
+__all__ = ["translate_compaction", "translate_request", "translate_token_count"]
 
 _VERSION = "api-version"
 # Versions of the v1 surface, and what its query says for each; every other version is a date.
@@ -31,6 +31,11 @@ def translate_request(request: Mapping[str, Any], target: Target) -> HTTPRequest
 def translate_token_count(request: Mapping[str, Any], target: Target) -> HTTPRequest:
     """Return ``POST`` to the resource's counter of tokens."""
     return _addressed("responses/input_tokens", token_count_body(request, target), target)
+
+
+def translate_compaction(request: Mapping[str, Any], target: Target) -> HTTPRequest:
+    """Return ``POST`` to the resource's compaction."""
+    return _addressed("responses/compact", compaction_body(request, target), target)
 
 
 def _addressed(path: str, body: dict[str, Any], target: Target) -> HTTPRequest:

@@ -54,7 +54,6 @@ INFO = ProviderInfo(
             "user": _NOBODY,
         },
         rejected={
-            "context_management": "nothing is compacted",
             "moderation": "nothing is moderated",
             "access_programs": "there are none",
         },

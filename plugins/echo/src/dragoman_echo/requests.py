@@ -1,7 +1,8 @@
 """From a Responses request to echo's wire: what its answer depends on, and nothing else.
 
-``{model, stream, instructions, turns: [{from, text, ...}], tools: [{name, parameters}], call, format, think,
-limit, logprobs}``: one turn for each input item, so that an index of the one is an index of the other.
+``{model, stream, instructions, turns: [{from, text, ...}], tools: [{name, parameters}], call, may_call,
+format, think, limit, logprobs}``: one turn for each input item, so that an index of the one is an index of
+the other.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ def translate_request(request: dict[str, Any], target: Target) -> HTTPRequest:
         "turns": [_turn(item, f"input[{index}]", call_ids) for index, item in enumerate(items)],
         "tools": [{"name": tool["name"], "parameters": tool.get("parameters")} for tool in functions],
         "call": _forced_call(request.get("tool_choice"), [tool["name"] for tool in functions]),
+        "may_call": request.get("tool_choice") in (None, "auto"),
         "format": (request.get("text") or {}).get("format"),
         "think": reasoning.get("effort") not in {None, "none"},
         "limit": request.get("max_output_tokens"),

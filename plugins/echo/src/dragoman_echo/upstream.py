@@ -23,6 +23,8 @@ __all__ = ["answer"]
 
 _ENDINGS = frozenset({"error", "cut", "malformed"})
 _WORD = re.compile(r"\s*\S+|\s+")  # the joined matches are the text
+_NAME = re.compile(r"[\w-]+")
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")  # in a name like getWeather
 
 
 class _RefusedError(Exception):
@@ -58,6 +60,8 @@ def _compose(asked: dict[str, Any]) -> list[Block]:
     _check_states(asked["turns"])
     speaker, text = _heard(asked["turns"])
     tools = {tool["name"]: tool.get("parameters") for tool in asked["tools"]}
+    if speaker == "user" and asked.get("may_call"):
+        asked = {**asked, "call": _named(text, list(tools))}
     script = None
     try:
         script = find_script(text) if speaker == "user" else None
@@ -84,6 +88,15 @@ def _heard(turns: list[dict[str, Any]]) -> tuple[str | None, str]:
     )
     texts = [turn["text"] for turn in run]
     return speaker, "\n".join(reversed(texts)) if speaker == "tool" else "".join(texts[:1])
+
+
+def _named(text: str, names: list[str]) -> str | None:
+    """Return the first function whose name the user says: all of it, or its last word (`weather`)."""
+    said = set(_NAME.findall(text.lower()))
+    for name in names:
+        if {name.lower(), _HUMP.sub("_", name).lower().rpartition("_")[2]} & said:
+            return name
+    return None
 
 
 def _own_steps(asked: dict[str, Any], text: str) -> list[dict[str, Any]]:

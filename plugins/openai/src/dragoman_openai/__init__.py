@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dragoman.hookspecs import HTTPRequest, ProviderInfo, Target, hookimpl
+from dragoman.hookspecs import Compacted, HTTPRequest, ProviderInfo, Target, hookimpl
 from dragoman_openai import errors, requests
 from dragoman_openai.info import INFO
 
@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 
     from dragoman.errors import ProviderError
 
-__all__ = ["parse_error", "parse_token_count", "provider_info", "translate_request", "translate_token_count"]
+__all__ = [
+    "parse_compaction",
+    "parse_error",
+    "parse_token_count",
+    "provider_info",
+    "translate_compaction",
+    "translate_request",
+    "translate_token_count",
+]
 
 
 @hookimpl
@@ -42,6 +50,18 @@ def translate_token_count(request: dict[str, Any], target: Target) -> HTTPReques
 def parse_token_count(payload: Any, target: Target) -> int:
     """Read the count: ``{"object": "response.input_tokens", "input_tokens"}``."""
     return requests.parse_token_count(payload)
+
+
+@hookimpl
+def translate_compaction(request: dict[str, Any], target: Target) -> HTTPRequest:
+    """Address a request to ``POST {api_base}/responses/compact``."""
+    return requests.translate_compaction(request, target)
+
+
+@hookimpl
+def parse_compaction(payload: Any, target: Target) -> Compacted:
+    """Read the window: ``{"object": "response.compaction", "output", "usage"}``."""
+    return requests.parse_compaction(payload)
 
 
 @hookimpl

@@ -1,21 +1,24 @@
 """Background responses: queued at once, followed, resumed, cancelled, never left in progress."""
 
 import asyncio
+import json
 import time
 
 import pytest
 
-from dragoman import BadRequestError, NotFoundError
-from dragoman.background import Background, fail_abandoned
-from dragoman.calls import Defaults, prepare_call
+from dragoman import BadRequestError, NotFoundError, background
+from dragoman.background import Background
+from dragoman.calls import Defaults, begin_journey
 from dragoman.conversations import delete_response, get_response
+from dragoman.drivers import AsyncDriver
 from dragoman.hookspecs import LocalAnswer, hookimpl
 from dragoman.keeper import Keeper
+from dragoman.leases import fail_abandoned
 from dragoman.memory import MemoryStore
 from dragoman.providers import register_provider
 from dragoman.testing.legality import check_events
 from dragoman.transport import AsyncTransport
-from dragoman.turns import AsyncDriver, Memory, Turn
+from dragoman.turns import Memory, Turn
 
 pytest_plugins = ["core.tests.toys"]
 
@@ -48,10 +51,10 @@ class Bench:
         self.driver = AsyncDriver(AsyncTransport())
 
     def turn(self, **options):
-        call = prepare_call(
+        journey = begin_journey(
             Defaults(), {"model": "toy/m", "input": "Hi", "background": True, "stream": True, **options}
         )
-        return Turn(call, self.driver, self.memory)
+        return Turn(journey, self.driver, self.memory)
 
     async def start(self, **options):
         return await self.background.start(self.turn(**options))
@@ -85,6 +88,20 @@ def test_a_response_is_queued_at_once_and_done_later(slow):
     asyncio.run(main())
 
 
+def test_what_was_told_is_what_is_kept(slow):
+    async def main():
+        bench = Bench()
+        queued = await bench.start()
+        told = []
+        async for event in bench.background.events(bench.memory, queued["id"]):
+            told.append(json.dumps(event))
+            if event["type"] == "response.output_text.delta":
+                await bench.background.cancel(bench.memory, queued["id"])
+        assert told == [json.dumps(event) for event in await bench.events(queued["id"])]
+
+    asyncio.run(main())
+
+
 def test_a_follower_that_leaves_and_comes_back_misses_nothing(slow):
     async def main():
         bench = Bench()
@@ -104,6 +121,8 @@ def test_a_follower_that_leaves_and_comes_back_misses_nothing(slow):
 
 
 def test_a_cancelled_response_keeps_what_had_come_and_stays_cancelled(slow):
+    slow.answer_with = [b'data: ["usage", {"input_tokens": 9, "output_tokens": 1}]\n\n', *slow.answer_with]
+
     async def main():
         bench = Bench()
         queued = await bench.start()
@@ -114,6 +133,8 @@ def test_a_cancelled_response_keeps_what_had_come_and_stays_cancelled(slow):
         cancelled = await bench.background.cancel(bench.memory, queued["id"])
         assert cancelled["status"] == "cancelled"
         assert cancelled["output"][0]["content"][0]["text"] == "Hello"
+        assert cancelled["usage"]["total_tokens"] == 10
+        assert cancelled["created_at"] == queued["created_at"]
         assert await bench.background.cancel(bench.memory, queued["id"]) == cancelled
         assert bench.stored(queued["id"]) == cancelled
         events = await following
@@ -170,6 +191,81 @@ def test_what_a_dead_process_left_fails_when_its_lease_is_over(slow):
         assert keeper.run(lambda tx: fail_abandoned(tx, time.time())) == 0  # somebody is at work on it
         assert keeper.run(lambda tx: fail_abandoned(tx, time.time() + 3600)) == 1
         assert bench.stored(queued["id"])["status"] == "failed"
+        await bench.background.close()
+
+    asyncio.run(main())
+
+
+def test_another_process_follows_to_the_end(slow):
+    slow.answer_with = [0.02, *slow.whole]
+
+    async def main():
+        here = Bench()
+        there = Bench(store=here.store)
+        queued = await here.start()
+        assert await there.events(queued["id"], after=1) == (await here.events(queued["id"]))[2:]
+        assert there.stored(queued["id"])["status"] == "completed"
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("ending", ["cancel", "delete"])
+def test_another_process_ends_a_response(slow, monkeypatch, ending):
+    """Its upstream is left, and nothing of it comes back."""
+    monkeypatch.setattr(background, "_RENEWED_EVERY", 0.0)
+
+    async def main():
+        here = Bench()
+        there = Bench(store=here.store)
+        queued = await here.start()
+        (job,) = here.background._jobs.values()
+        following = there.background.events(there.memory, queued["id"])
+        seen = [await anext(following)]
+        while seen[-1]["type"] != "response.output_text.delta":
+            seen.append(await anext(following))
+        assert there.stored(queued["id"])["status"] == "in_progress"
+        if ending == "cancel":
+            cancelled = await there.background.cancel(there.memory, queued["id"])
+            assert cancelled["status"] == "cancelled"
+        else:
+            there.memory.keeper.run(lambda tx: delete_response(tx, "me", queued["id"]))
+        seen += [event async for event in following]
+        await asyncio.wait_for(asyncio.wait([job.task]), 10)
+        if ending == "cancel":
+            assert seen[-1]["response"] == here.stored(queued["id"]) == cancelled
+            assert await there.events(queued["id"]) == await here.events(queued["id"]) == seen
+        else:
+            with pytest.raises(NotFoundError):
+                here.stored(queued["id"])
+
+    asyncio.run(main())
+
+
+def test_whoever_was_told_more_than_a_dead_process_kept_is_told_the_end(slow):
+    async def main():
+        bench = Bench()
+        queued = await bench.start()
+        bench.memory.keeper.run(lambda tx: fail_abandoned(tx, time.time() + 3600))
+        after_the_crash = Bench(store=bench.store)
+        (end,) = await after_the_crash.events(queued["id"], after=-1)
+        assert (end["type"], end["response"]["status"]) == ("response.failed", "failed")
+        (later,) = await after_the_crash.events(queued["id"], after=7)
+        assert later == {**end, "sequence_number": 8}
+        assert await after_the_crash.events(queued["id"], after=end["sequence_number"]) == []
+        await bench.background.close()
+
+    asyncio.run(main())
+
+
+def test_what_nobody_else_can_be_making_fails_at_once(slow):
+    async def main():
+        bench = Bench()
+        started = time.time()
+        queued = await bench.start()
+        keeper = bench.memory.keeper
+        assert keeper.run(lambda tx: fail_abandoned(tx, time.time(), alone_at=started - 1)) == 0
+        assert keeper.run(lambda tx: fail_abandoned(tx, time.time(), alone_at=time.time() + 1)) == 1
+        assert bench.stored(queued["id"])["error"]["code"] == "server_error"
         await bench.background.close()
 
     asyncio.run(main())

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -21,9 +22,10 @@ from dragoman import (
     StreamInterruptedError,
     UnknownProviderError,
     UnsupportedParameterError,
-    turns,
+    drivers,
 )
 from dragoman.models import ResponseTextDeltaEvent
+from dragoman.routing import Deployment, Fleet, fleet
 from dragoman.testing.legality import check_events
 
 pytest_plugins = ["core.tests.toys"]
@@ -140,8 +142,9 @@ def no_waiting(monkeypatch):
     async def asleep(seconds):
         waits.append(seconds)
 
-    monkeypatch.setattr(turns.time, "sleep", waits.append)
-    monkeypatch.setattr(turns.asyncio, "sleep", asleep)
+    monkeypatch.setattr(drivers.time, "sleep", waits.append)
+    monkeypatch.setattr(drivers.asyncio, "sleep", asleep)
+    monkeypatch.setattr(fleet, "time", SimpleNamespace(monotonic=lambda: sum(waits)))
     return waits
 
 
@@ -198,8 +201,8 @@ def test_litellms_keywords_are_understood(api, toy):
     assert ["top_p" in request for request in plugin.requests] == [False, True]
     with pytest.raises(UnsupportedParameterError):
         api.create(api.client(), **options, top_p=0.5, drop_params=True, unsupported="error")
-    with pytest.raises(BadRequestError, match="fallbacks need routing"):
-        api.create(api.client(), **options, fallbacks=["a/b"])
+    instead = api.create(api.client(), **options, top_p=0.5, fallbacks=["toy/other"], drop_params=True)
+    assert instead.dragoman.model == "m"
 
 
 def test_a_mock_takes_everything_and_asks_nobody(api):
@@ -480,3 +483,19 @@ def test_what_cannot_pass_is_not_tried_again(api, toy, no_waiting, failure, trie
     assert (problem.value.provider, problem.value.model) == ("toy", "m")
     if isinstance(failure, Exception):
         assert isinstance(problem.value, APIConnectionError)
+
+
+def test_a_call_that_is_too_large_for_a_deployments_tokens_passes_it_over(api, toy):
+    toy(toy.whole(*STORY))
+    served = Fleet(
+        [
+            Deployment(id="small", name="m", model="toy/m", order=0, tpm=100),
+            Deployment(id="large", name="m", model="toy/m", order=1, tpm=100_000),
+        ]
+    )
+    client = api.client(fleet=served)
+    asked = [api.create(client, model="m", input="word " * words) for words in (5, 200)]
+    assert [made.dragoman.attempts[-1].deployment for made in asked] == ["small", "large"]
+    with pytest.raises(RateLimitError) as refusal:
+        api.create(client, model="m", input="word " * 200_000)
+    assert refusal.value.code == "rate_limit_exceeded"

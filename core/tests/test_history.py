@@ -52,7 +52,7 @@ def test_what_is_no_seal_is_nobodys(value):
 
 
 def read(item, provider="toy", *, native=False):
-    kept, places, warnings = readable_history([MESSAGE, item], provider, native=native)
+    kept, places, warnings, _ = readable_history([MESSAGE, item], provider, native=native)
     assert places == [0, 1][: len(kept)]
     assert len(kept) + len(warnings) == 2
     assert all(warning["param"] == "input[1]" and item["type"] in warning["message"] for warning in warnings)
@@ -146,7 +146,7 @@ def test_every_short_form_becomes_the_long_one(text):
 def test_a_reference_needs_a_store_that_only_a_native_upstream_has():
     reference = {"type": "item_reference", "id": "msg_1"}
     assert readable_history([reference], "toy", native=True).items == [reference]
-    with pytest.raises(BadRequestError, match="no store of items") as refusal:
+    with pytest.raises(BadRequestError, match="nothing is kept here") as refusal:
         readable_history([MESSAGE, reference], "toy", native=False)
     assert refusal.value.param == "input[1]"
 

@@ -11,7 +11,7 @@ import pytest
 from dragoman import attempt, discovery
 from dragoman.decoding.sse import SSEDecoder
 from dragoman.errors import BadRequestError, ContextWindowExceededError, ProviderError, RateLimitError
-from dragoman.hookspecs import Credentials, HTTPRequest, ProviderInfo, Setting, hookimpl
+from dragoman.hookspecs import Compacted, Credentials, HTTPRequest, ProviderInfo, Setting, hookimpl
 from dragoman.parameters import PARAMETERS, policies
 from dragoman.testing import ErrorCase, Exchange, FakeUpstream, ProviderConformance, aws_stream, sse_stream
 from dragoman.testing.checks import failures
@@ -95,6 +95,14 @@ class Small:
         return payload["tokens"]
 
     @hookimpl
+    def translate_compaction(self, request, target):
+        return self.http({"turns": [self.turn(item, "input") for item in request["input"]]}, target)
+
+    @hookimpl
+    def parse_compaction(self, payload):
+        return Compacted(output=payload["window"])
+
+    @hookimpl
     def parse_response(self, payload, output):
         for block in payload.get("blocks", ()):
             self.write(block, output)
@@ -149,6 +157,7 @@ def exchange(*events, whole=None, stop="end", **expected):
 class SmallConformance(ProviderConformance):
     plugin = Small()
     token_count = (b'{"tokens": 7}', 7)
+    compaction = (b'{"window": [{"type": "compaction"}]}', [{"type": "compaction"}])
     settings = {"api_key": "test-key-123456"}
     text = exchange(
         {"type": "text", "text": "Grü"},
@@ -431,7 +440,21 @@ class ReadsAnotherCount(Small):
         return len(payload)
 
 
+class CompactsTheSameForAll(Small):
+    @hookimpl
+    def translate_compaction(self, request, target):
+        return self.http({"turns": []}, target)
+
+
+class ReadsAnotherWindow(Small):
+    @hookimpl
+    def parse_compaction(self, payload):
+        return Compacted(output=[{**item, "id": "cmp_ours"} for item in payload["window"]])
+
+
 BROKEN = {
+    CompactsTheSameForAll: "test_a_window_is_compacted",
+    ReadsAnotherWindow: "test_a_window_is_compacted",
     CountsTheSameForAll: "test_tokens_are_counted",
     ReadsAnotherCount: "test_tokens_are_counted",
     KeyIsNoSecret: "test_settings_are_well_formed",

@@ -153,11 +153,14 @@ def test_a_gap_between_events(ask, upstream, script, stream):
 
 
 @pytest.mark.parametrize("script", [silent, silent_after_headers, silent_after_text, pings_after_text])
-def test_the_total(ask, upstream, script):
+@pytest.mark.parametrize(
+    ("limits", "code"), [(LIMIT, "timeout_attempt"), (Timeout(total=LIMIT), "timeout_total")]
+)
+def test_the_whole(ask, upstream, script, limits, code):
     upstream.answers(script)
-    outcome = ask(stream=True, timeout=LIMIT)
+    outcome = ask(stream=True, timeout=limits)
     assert isinstance(outcome.error, APITimeoutError)
-    assert outcome.error.code == "timeout_total"
+    assert outcome.error.code == code
     assert LIMIT <= outcome.seconds < PROMPT
     upstream.wait_for_hangup()
 
@@ -569,7 +572,7 @@ def test_a_reused_connection_waits_by_the_limits_of_the_call_that_uses_it(upstre
     upstream.answers(told, silent_after_text)
     with Dragoman() as client:
         client.responses.create(**options, timeout=Timeout(first_event=0.1, between_events=0.1))
-        with pytest.raises(APITimeoutError, match=r"timeout\.total"):
+        with pytest.raises(APITimeoutError, match=r"timeout\.attempt"):
             client.responses.create(**options, timeout=3 * LIMIT)
     assert upstream.connections == 1
 
@@ -709,7 +712,7 @@ def test_credentials_are_loaded_again_when_they_expire(upstream, stub_provider):
 
 def test_waiting_for_credentials_counts(upstream, stub_provider):
     dragoman.register_provider(TokenProvider(stub_provider, lifetime=3600))
-    with pytest.raises(APITimeoutError, match=r"timeout\.total"):
+    with pytest.raises(APITimeoutError, match=r"timeout\.attempt"):
         asyncio.run(
             dragoman.aresponses(model="token-stub/m", input="Hello", api_base=upstream.url, timeout=0.02)
         )

@@ -7,55 +7,15 @@ from functools import partial
 import httpx
 import pytest
 
-from dragoman import AsyncDragoman, BadRequestError, Dragoman, NotFoundError, turns
-from dragoman.hookspecs import HTTPRequest, ProviderInfo, hookimpl
+from dragoman import AsyncDragoman, BadRequestError, Dragoman, NotFoundError, drivers
+from dragoman.hookspecs import HTTPRequest, ProviderInfo, Setting, hookimpl
 from dragoman.keeper import Keeper
 from dragoman.memory import MemoryStore
 from dragoman.providers import register_provider
+from dragoman.routing import Deployment, Fleet
 from dragoman.turns import Memory
 
-pytest_plugins = ["core.tests.toys"]
-
-
-class Wrapped:
-    """A sync or async client behind one face: ``call(client.responses.create, ...)``."""
-
-    def __init__(self, kind):
-        self.kind = kind
-        self.loop = asyncio.new_event_loop() if kind is AsyncDragoman else None
-
-    def __call__(self, method, *arguments, **options):
-        result = method(*arguments, **options)
-        return self.loop.run_until_complete(result) if self.loop else result
-
-    def close(self):
-        if self.loop:
-            self.loop.close()
-
-
-@pytest.fixture(params=[Dragoman, AsyncDragoman])
-def call(request):
-    wrapped = Wrapped(request.param)
-    yield wrapped
-    wrapped.close()
-
-
-@pytest.fixture
-def answering(toy):
-    """Make the toy answer with a text; return what it was asked, request by request."""
-    plugin = toy()
-
-    def answer(text):
-        plugin.answer = toy.whole(["text", text], ["finish"])
-
-    answer("Hello")
-    answer.requests = plugin.requests
-    return answer
-
-
-def texts(request):
-    """Return the input of a translated request as (role, text)."""
-    return [(item["role"], item["content"][0]["text"]) for item in request["input"]]
+pytest_plugins = ["core.tests.toys", "core.tests.clients"]
 
 
 def test_a_chain_carries_all_that_was_said_and_nothing_else(call, answering):
@@ -64,7 +24,7 @@ def test_a_chain_carries_all_that_was_said_and_nothing_else(call, answering):
     answering("Bye")
     second = call(client.responses.create, model="toy/m", input="Two", previous_response_id=first.id)
     call(client.responses.create, model="toy/m", input="Three", previous_response_id=second.id)
-    assert texts(answering.requests[-1]) == [
+    assert call.texts(answering.requests[-1]) == [
         ("user", "One"), ("assistant", "Hello"), ("user", "Two"), ("assistant", "Bye"), ("user", "Three")
     ]  # fmt: skip
     assert "instructions" not in answering.requests[-1]
@@ -77,7 +37,7 @@ def test_a_fork_sees_its_own_past(call, answering):
     root = call(client.responses.create, model="toy/m", input="Root")
     call(client.responses.create, model="toy/m", input="Left", previous_response_id=root.id)
     call(client.responses.create, model="toy/m", input="Right", previous_response_id=root.id)
-    assert texts(answering.requests[-1]) == [("user", "Root"), ("assistant", "Hello"), ("user", "Right")]
+    assert call.texts(answering.requests[-1]) == [("user", "Root"), ("assistant", "Hello"), ("user", "Right")]
 
 
 @pytest.mark.parametrize(
@@ -106,6 +66,28 @@ def test_an_answer_is_never_given_without_its_history(call, answering, missing):
     assert len(answering.requests) == asked
 
 
+def test_a_tools_answer_belongs_to_a_call_of_the_conversation(call, toy):
+    plugin = toy(toy.whole(["call", "call_1", "look", ["{}"]], ["finish"]))
+    client, look = call.kind(), {"type": "function", "name": "look", "parameters": {"type": "object"}}
+    first = call(client.responses.create, model="toy/m", input="Look!", tools=[look])
+    room = call(client.conversations.create)
+    go_on = partial(client.responses.create, model="toy/m")
+
+    def answer(call_id):
+        return {"type": "function_call_output", "call_id": call_id, "output": "A door."}
+
+    for history in ({"previous_response_id": first.id}, {"conversation": room["id"]}):
+        with pytest.raises(BadRequestError) as refusal:
+            call(go_on, input=[{"role": "user", "content": "Hm"}, answer("call_2")], **history)
+        assert refusal.value.param == "input[1].call_id"
+    assert len(plugin.requests) == 1
+    plugin.answer = toy.whole(["text", "I see."], ["finish"])
+    second = call(go_on, input=[answer("call_1")], previous_response_id=first.id)
+    call(go_on, input="And?", previous_response_id=second.id)
+    asked = {"type": "function_call", "call_id": "call_2", "name": "look", "arguments": "{}"}
+    call(go_on, input=[asked, answer("call_2")], conversation=room["id"])
+
+
 def test_what_is_stored_is_found_listed_and_deleted(call, answering):
     client = call.kind()
     made = call(client.responses.create, model="toy/m", input=["A", "B"] and [
@@ -131,7 +113,7 @@ def test_a_conversation_grows_with_each_turn_in_it(call, answering):
     first = call(client.responses.create, model="toy/m", input="One", conversation=conversation["id"])
     assert first.conversation.id == conversation["id"]
     call(client.responses.create, model="toy/m", input="Two", conversation={"id": conversation["id"]})
-    assert texts(answering.requests[-1]) == [
+    assert call.texts(answering.requests[-1]) == [
         ("developer", "Rhyme."), ("user", "One"), ("assistant", "Hello"), ("user", "Two")
     ]  # fmt: skip
     listed = call(client.conversations.items.list, conversation["id"], order="asc")
@@ -149,7 +131,7 @@ def test_a_conversation_grows_with_each_turn_in_it(call, answering):
     call(client.conversations.items.delete, second["id"], conversation_id=conversation["id"])
     call(client.conversations.items.create, conversation["id"], items=[{"role": "user", "content": "More"}])
     call(client.responses.create, model="toy/m", input="Last", conversation=conversation["id"])
-    assert texts(answering.requests[-1])[1:3] == [("assistant", "Hello"), ("user", "Two")]
+    assert call.texts(answering.requests[-1])[1:3] == [("assistant", "Hello"), ("user", "Two")]
     changed = call(client.conversations.update, conversation["id"], metadata={"topic": "land"})
     assert call(client.conversations.retrieve, conversation["id"]) == changed
     assert changed["metadata"] == {"topic": "land"}
@@ -232,6 +214,8 @@ def test_on_a_native_upstream_ids_and_history_are_dragomans(call, native, stream
     assert first.id.startswith("resp_")
     assert "upstream" not in first.id
     assert first.store is True
+    assert first.created_at > 1  # when the turn began, whatever the upstream's clock says
+    assert call(client.responses.retrieve, first.id).created_at == first.created_at
     second = create(input="Two", previous_response_id=first.id)
     assert second.previous_response_id == first.id
     body = native.bodies[-1]
@@ -258,6 +242,64 @@ def test_a_server_leaves_nothing_to_the_upstream(native):
     assert native.bodies == []
 
 
+class Accounts(Native):
+    """An upstream with two accounts; each encrypts its reasoning for itself."""
+
+    broken = None
+
+    @hookimpl
+    def provider_info(self):
+        settings = (Setting(name="api_base"),)
+        return ProviderInfo(name="native", spec_version=1, wire="responses", settings=settings)
+
+    @hookimpl
+    def translate_request(self, request, target):
+        url = f"{target.get('api_base')}/responses"
+        return HTTPRequest(url=url, json={**request, "model": target.model})
+
+    def answer(self, http):
+        account = http.url.host
+        if account == self.broken:
+            return httpx.Response(503, json={"error": {"message": "down"}})
+        answer = super().answer(http)
+        body = answer.json()
+        body["output"].insert(
+            0, {"id": "rs_1", "type": "reasoning", "summary": [], "encrypted_content": f"for {account}"}
+        )
+        return httpx.Response(200, json=body)
+
+
+def test_a_chain_stays_with_the_account_that_encrypts_its_reasoning(call, toy):
+    plugin = Accounts()
+    register_provider(plugin)
+    hosts = ("a.example", "b.example", "c.example")
+    fleet = Fleet(
+        [
+            Deployment(id=host, name="m", model="native/m", arguments={"api_base": f"https://{host}"})
+            for host in hosts
+        ]
+    )
+    client = call.kind(http_client=http_client(call.kind, plugin), fleet=fleet)
+
+    def ask(**options):
+        made = call(client.responses.create, model="m", input="Go on", **options)
+        return made, made.dragoman.attempts[-1].deployment
+
+    made, home = ask()
+    for _ in range(8):
+        made, where = ask(previous_response_id=made.id)
+        assert where == home
+        assert not made.dragoman.warnings
+        reasoning = [item for item in plugin.bodies[-1]["input"] if item["type"] == "reasoning"]
+        assert {item["encrypted_content"] for item in reasoning} == {f"for {home}"}
+    plugin.broken = home
+    made, where = ask(previous_response_id=made.id)
+    assert where != home
+    assert not [item for item in plugin.bodies[-1]["input"] if item["type"] == "reasoning"]
+    (warning,) = made.dragoman.warnings
+    assert "encrypted for another account" in warning.message
+
+
 # ---- the store of this process ---------------------------------------------------------------------------
 
 
@@ -277,4 +319,4 @@ def test_a_blocking_call_never_waits_for_a_loop():
         await asyncio.sleep(0)
 
     with pytest.raises(RuntimeError, match="event loop"):
-        turns.at_once(waits())
+        drivers.at_once(waits())

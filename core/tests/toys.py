@@ -21,7 +21,7 @@ class Toy:
     """A provider whose answers are calls of Output's verbs, as JSON: ``["text", "Hello"]``.
 
     A whole answer is ``{"verbs": [...]}``, a stream has one verb in each event. It answers in this process
-    with `answer`, or over HTTP where that is None.
+    with `answer` (of a list with one after the other), or over HTTP where that is None.
     """
 
     def __init__(self, answer=None, *, name="toy", **parameters):
@@ -53,12 +53,12 @@ class Toy:
 
     @hookimpl
     def answer_locally(self):
-        if self.answer is None:
+        answer = self.answer.pop(0) if isinstance(self.answer, list) else self.answer
+        if answer is None:
             return None
-        content_type = (
-            "text/event-stream" if self.answer.startswith((b"data:", b"event:")) else "application/json"
-        )
-        return LocalAnswer(headers={"content-type": content_type}, chunks=[self.answer])
+        streamed = answer.startswith((b"data:", b"event:"))
+        content_type = "text/event-stream" if streamed else "application/json"
+        return LocalAnswer(headers={"content-type": content_type}, chunks=[answer])
 
     @hookimpl
     def parse_response(self, payload, output):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dragoman.client import AsyncDragoman, Dragoman, aresponses, responses, supported_params
+    from dragoman.costs import Cost, cost
     from dragoman.errors import (
         APIConnectionError,
         APIError,
@@ -42,8 +43,12 @@ if TYPE_CHECKING:
         UnsupportedParameterError,
     )
     from dragoman.hookspecs import hookimpl
+    from dragoman.logs import log_calls
     from dragoman.models import Response, ResponseStreamEvent
+    from dragoman.plugins import register_plugin
     from dragoman.providers import register_provider
+    from dragoman.records import Record, flush_records, on_record
+    from dragoman.router import Router
     from dragoman.streaming import AsyncResponseStream, ResponseStream
     from dragoman.timeouts import Timeout
 
@@ -51,13 +56,21 @@ if TYPE_CHECKING:
 _ROOMS = {
     "AsyncDragoman": "client",
     "AsyncResponseStream": "streaming",
+    "Cost": "costs",
     "Dragoman": "client",
+    "Record": "records",
     "Response": "models",
     "ResponseStream": "streaming",
     "ResponseStreamEvent": "models",
+    "Router": "router",
     "Timeout": "timeouts",
     "aresponses": "client",
+    "flush_records": "records",
+    "on_record": "records",
+    "cost": "costs",
     "hookimpl": "hookspecs",
+    "log_calls": "logs",
+    "register_plugin": "plugins",
     "register_provider": "providers",
     "responses": "client",
     "supported_params": "client",
@@ -75,6 +88,7 @@ __all__ = [
     "ConflictError",
     "ContentPolicyViolationError",
     "ContextWindowExceededError",
+    "Cost",
     "Dragoman",
     "DragomanError",
     "InternalServerError",
@@ -84,10 +98,12 @@ __all__ = [
     "PluginError",
     "ProviderError",
     "RateLimitError",
+    "Record",
     "RequestTooLargeError",
     "Response",
     "ResponseStream",
     "ResponseStreamEvent",
+    "Router",
     "ServiceUnavailableError",
     "StreamInterruptedError",
     "Timeout",
@@ -95,7 +111,12 @@ __all__ = [
     "UnprocessableEntityError",
     "UnsupportedParameterError",
     "aresponses",
+    "cost",
+    "flush_records",
     "hookimpl",
+    "log_calls",
+    "on_record",
+    "register_plugin",
     "register_provider",
     "responses",
     "supported_params",

@@ -22,7 +22,7 @@ from pydantic_core import to_json
 
 from dragoman.canonical import canonical_input
 from dragoman.errors import APIError, BadRequestError, DragomanError, MalformedResponseError
-from dragoman.history import readable_history
+from dragoman.history import continued_by, is_bound, readable_context
 from dragoman.parameters import apply_policy, policy_for
 from dragoman.refusals import generic_refusal, refusal_error
 from dragoman.secrecy import Redactor
@@ -76,6 +76,7 @@ class Attempt:
         allowed: Collection[str] = (),
         history: Sequence[Item] = (),
         remembered: bool = False,
+        moved: bool = False,
     ) -> None:
         """Translate-to-be; nothing is called yet.
 
@@ -89,17 +90,22 @@ class Attempt:
             history: the items before the request's own input.
             remembered: whether dragoman has seen to what the request says of history and keeping, so that
                 the upstream is not told.
+            moved: whether another account than this target's made the history: what is encrypted for that one
+                is left out.
         """
         self.provider = provider
         self.target = target
         self.info = provider.info_for(target)
         self.streamed = bool(request.get("stream"))
+        self.url: str | None = None
+        """What is called; its query may hold credentials."""
         self._request = request
         self._extras = extras or Extras()
         self._unsupported: Unsupported | None = unsupported
         self._allowed = allowed
         self._history = history
         self._remembered = remembered
+        self._moved = moved
         self._redact = Redactor(target.secrets)
         self._names = ToolNames()
         self._warnings: list[dict[str, Any]] = []
@@ -140,8 +146,21 @@ class Attempt:
                 lambda feature: policy_for(feature, table, native=False).support == "native",
             )
         http = self._with_extras(self._translated(request))
-        self._redact.add_headers(http.headers)
+        self._learn_secrets(http)
+        self.url = http.url
         return http
+
+    def _learn_secrets(self, http: HTTPRequest) -> None:
+        """Let no message show what the caller has added, or what its tools and an address hold."""
+        redact, extras = self._redact, self._extras
+        redact.add_headers(http.headers)
+        redact.add_url(http.url)
+        redact.add_all(extras.headers)
+        redact.add_all(extras.query)
+        redact.add_fields(extras.body)
+        for tool in self._request.get("tools") or ():
+            if tool.get("type") == "mcp":
+                redact.add_fields(tool)
 
     @property
     def loads_credentials(self) -> bool:
@@ -189,17 +208,24 @@ class Attempt:
         if not self._history and (value is None or (native and isinstance(value, str))):
             return request if native else {**request, "input": []}
         items = list(value) if native and isinstance(value, list) else canonical_input(value or [])
-        before = readable_history(self._history, self.target.author, native=native)
-        own = readable_history(items, self.target.author, native=native)
-        self._warnings.extend({**warning, "param": self._continued} for warning in before.warnings)
+        history = self._history
+        if self._moved and native:
+            history = [item for item in history if not is_bound(item)]
+            if len(history) < len(self._history):
+                self._warnings.append(
+                    {
+                        "message": "reasoning was left out: it is encrypted for another account than the one "
+                        "that answers now",
+                        "param": continued_by(self._request),
+                    }
+                )
+        before, own = readable_context(
+            history, items, self.target.author, native=native, continued=continued_by(self._request)
+        )
+        self._warnings.extend(before.warnings)
         self._warnings.extend(own.warnings)
         self._places = [*(None for _ in before.items), *own.places]
         return {**request, "input": [*before.items, *own.items]}
-
-    @property
-    def _continued(self) -> str:
-        """The parameter that names the history."""
-        return "conversation" if self._request.get("conversation") else "previous_response_id"
 
     def _ask(self, request: dict[str, Any]) -> HTTPRequest:
         """Return the upstream's request, from the hook whose answer this is to be."""
@@ -229,7 +255,7 @@ class Attempt:
         if not bracket or not head.isdecimal() or int(head) >= len(self._places):
             return param
         place = self._places[int(head)]
-        return self._continued if place is None else f"input[{place}]{rest}"
+        return continued_by(self._request) if place is None else f"input[{place}]{rest}"
 
     def _with_extras(self, http: HTTPRequest) -> HTTPRequest:
         url, body, headers = http.url, http.body, dict(http.headers)

@@ -1,8 +1,8 @@
 """Responses that are made in the background: started, followed, resumed and cancelled (asyncio).
 
 A background turn runs as a task of its own; nobody has to wait for it. Its events are numbered and kept, so
-that whoever comes later, or comes back, reads what was missed and then the live rest. The process that makes
-a response holds a lease on it: where a lease runs out, the process is gone, and the response has failed.
+that whoever comes later, or comes back, reads what was missed and then the live rest, in any process that has
+the same store. What the store knows of it is in ``dragoman.leases``.
 """
 
 from __future__ import annotations
@@ -10,35 +10,34 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dragoman.chains import find_response, remember, with_ids
-from dragoman.errors import APIError, BadRequestError, InternalServerError, StreamInterruptedError
-from dragoman.snapshots import initial_response
-from dragoman.turns import TERMINAL_EVENTS, error_of
+from dragoman.errors import (
+    APIError,
+    BadRequestError,
+    InternalServerError,
+    NotFoundError,
+    StreamInterruptedError,
+)
+from dragoman.leases import LOST, end, last_event, look, new_lease, save
+from dragoman.stream_errors import as_said, response_error
+from dragoman.types import TERMINAL_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from dragoman.records import Outcome
     from dragoman.state import StoredResponse, Transaction
     from dragoman.turns import Memory, Turn
     from dragoman.types import Event
 
-__all__ = ["Background", "fail_abandoned"]
+__all__ = ["Background"]
 
 _SAVED_EVERY = 0.25  # seconds between writes of events; whoever follows in this process waits for none
-_LEASE = 60.0  # seconds
-_LOST = {"code": "server_error", "message": "the process that made this response ended before it was done"}
-
-
-def fail_abandoned(transaction: Transaction, now: float) -> int:
-    """Fail the responses whose process is gone; return how many there were."""
-    abandoned = [stored for stored in transaction.get_unfinished() if (stored.lease_until or 0) <= now]
-    for stored in abandoned:
-        transaction.put_response(_ended(stored, "failed", _LOST))
-    return len(abandoned)
+_RENEWED_EVERY = 2.0  # seconds; then a response that another process has ended is made no further
+_POLLED_EVERY = 0.25  # seconds between looks at what another process makes
 
 
 class _Job:
@@ -50,6 +49,7 @@ class _Job:
         self.saved = 0
         self.over = False
         self.cancelled = False
+        self.kept = False  # whether its end is kept, or about to be
         self.task: asyncio.Task[None] | None = None
         self._more = asyncio.Event()
 
@@ -66,6 +66,12 @@ class _Job:
         """Nothing follows."""
         self.over = True
         self._wake()
+
+    def keep_end(self, transaction: Transaction, event: Event) -> None:
+        """Keep the last event and those before it that are not kept yet, as the response itself is kept."""
+        last = {**event, "sequence_number": len(self.events)}
+        transaction.add_events(self.turn.response_id, [*self.events[self.saved :], last])
+        self.kept = True
 
     async def follow(self, after: int) -> AsyncGenerator[Event]:
         """Yield the events behind a number, as they come."""
@@ -97,31 +103,25 @@ class Background:
             BadRequestError: the request is wrong, or its history is not there.
             ServiceUnavailableError: the store is not there.
         """
-        memory, call = turn.memory, turn.call
+        memory, request = turn.memory, turn.request
         if memory is None or not turn.stores:
             raise BadRequestError(
                 "background needs the response to be stored: leave out store=False", param="background"
             )
         await turn.prepare()
-        queued = initial_response(
-            call.request,
-            response_id=turn.response_id,
-            provider=call.provider.name,
-            model=call.target.model,
-            stored=True,
-        )
-        queued["status"] = "queued"
+        queued = {**turn.initial_response(), "status": "queued"}
         keep = partial(
             remember,
             owner=memory.owner,
-            request=call.request,
+            request=request,
             response=queued,
             retention=memory.retention,
-            input_items=with_ids(call.request.get("input")),
-            lease_until=time.time() + _LEASE,
+            input_items=with_ids(request.get("input")),
+            lease_until=new_lease(),
         )
         await memory.keeper.arun(keep)
         job = self._jobs[turn.response_id] = _Job(turn)
+        turn.keep_end = job.keep_end
         job.tell("response.created", queued)  # at once: whoever follows it need not wait for the upstream
         job.tell("response.queued", queued)
         job.task = asyncio.create_task(self._run(job, memory))
@@ -137,12 +137,10 @@ class Background:
         find = partial(find_response, owner=memory.owner, response_id=response_id)
         _check_background(await memory.keeper.arun(find), "stream")
         job = self._jobs.get(response_id)
-        if job is not None:
-            async for event in job.follow(after):
+        following = _follow_elsewhere(memory, response_id, after) if job is None else job.follow(after)
+        async with contextlib.aclosing(following):
+            async for event in following:
                 yield event
-            return
-        for event in await memory.keeper.arun(lambda transaction: transaction.get_events(response_id, after)):
-            yield event
 
     async def cancel(self, memory: Memory, response_id: str) -> dict[str, Any]:
         """Cancel a response; return it. One that is over stays as it is.
@@ -159,8 +157,8 @@ class Background:
             job.cancelled = True
             job.task.cancel()
             await asyncio.wait([job.task])
-        end = partial(_end, owner=memory.owner, response_id=response_id, status="cancelled", error=None)
-        return await memory.keeper.arun(end)
+        cancel = partial(end, owner=memory.owner, response_id=response_id, status="cancelled", error=None)
+        return await memory.keeper.arun(cancel)
 
     async def close(self) -> None:
         """Stop what runs; each response fails, and keeps what had arrived."""
@@ -177,50 +175,66 @@ class Background:
                 if event["type"] != "response.created":  # told at the start
                     job.add(event)
         except (Exception, asyncio.CancelledError) as problem:
-            status = "cancelled" if job.cancelled else "failed"
+            job.kept = True  # by what follows; nobody else need stop it
+            status: Outcome = "cancelled" if job.cancelled else "failed"
             failure = problem if isinstance(problem, APIError) else _interrupted(problem)
-            error = None if job.cancelled else error_of(failure)
-            for event in job.turn.interrupt(failure):
+            error = None if job.cancelled else response_error(as_said(failure))
+            for event in job.turn.interrupt(failure, status):
                 if event["type"] not in TERMINAL_EVENTS and not (job.cancelled and event["type"] == "error"):
                     job.add(event)
-            output = job.turn.partial_output()
-            end = partial(
-                _end,
-                owner=memory.owner, response_id=response_id, status=status, error=error, output=output,
+            keep = partial(
+                end,
+                owner=memory.owner, response_id=response_id, status=status, error=error,
+                partly=job.turn.response, events=job.events[job.saved :],
             )  # fmt: skip
-            with contextlib.suppress(APIError):  # the lease runs out
-                job.tell("response.failed", await asyncio.shield(memory.keeper.arun(end)))
+            with contextlib.suppress(APIError):  # it was deleted, or the lease runs out
+                job.add(last_event(await asyncio.shield(memory.keeper.arun(keep))))
         finally:
             saver.cancel()
-            await asyncio.wait([saver])
-            with contextlib.suppress(APIError):
-                await asyncio.shield(self._flush(job, memory))
             job.end()
             self._jobs.pop(response_id, None)
 
     async def _save(self, job: _Job, memory: Memory) -> None:
-        """Write events and renew the lease, until the response is over."""
+        """Write events and renew the lease, until the response is over, wherever it was ended."""
         renewed = time.monotonic()
         while True:
             await asyncio.sleep(_SAVED_EVERY)
-            with contextlib.suppress(APIError):  # tried again with the next events
-                await self._flush(job, memory)
-                if time.monotonic() - renewed > _LEASE / 3:
-                    await memory.keeper.arun(partial(_renew, response_id=job.turn.response_id))
-                    renewed = time.monotonic()
-
-    async def _flush(self, job: _Job, memory: Memory) -> None:
-        fresh = job.events[job.saved :]
-        if fresh:
-            response_id = job.turn.response_id
-            await memory.keeper.arun(lambda transaction: transaction.add_events(response_id, fresh))
+            fresh = job.events[job.saved :]
+            if not fresh and time.monotonic() - renewed < _RENEWED_EVERY:
+                continue
+            keep = partial(save, owner=memory.owner, response_id=job.turn.response_id, events=fresh)
+            try:
+                goes_on = await memory.keeper.arun(keep)
+            except APIError:
+                continue  # tried again with the next events
+            if not goes_on:
+                if job.task is not None and not job.kept:
+                    job.task.cancel()
+                return
             job.saved += len(fresh)
+            renewed = time.monotonic()
+
+
+async def _follow_elsewhere(memory: Memory, response_id: str, after: int) -> AsyncGenerator[Event]:
+    """Yield the events of a response that is over, or that another process makes."""
+    over = False
+    while not over:
+        see = partial(look, owner=memory.owner, response_id=response_id, after=after)
+        try:
+            events, over = await memory.keeper.arun(see)
+        except NotFoundError:
+            return  # deleted meanwhile
+        for event in events:
+            after = event["sequence_number"]
+            yield event
+        if not over:
+            await asyncio.sleep(_POLLED_EVERY)
 
 
 def _interrupted(problem: BaseException) -> APIError:
     """Return why a response ended that no upstream ended."""
     if isinstance(problem, asyncio.CancelledError):
-        return StreamInterruptedError(_LOST["message"], code="server_error")
+        return StreamInterruptedError(LOST["message"], code="server_error")
     return InternalServerError(f"{type(problem).__name__}: {problem}", code="server_error", retryable=False)
 
 
@@ -231,36 +245,3 @@ def _check_background(stored: StoredResponse, param: str) -> None:
             param=param,
             code="not_a_background_response",
         )
-
-
-def _renew(transaction: Transaction, response_id: str) -> None:
-    transaction.renew(response_id, time.time() + _LEASE)
-
-
-def _end(
-    transaction: Transaction,
-    *,
-    owner: str,
-    response_id: str,
-    status: str,
-    error: dict[str, Any] | None,
-    output: list[dict[str, Any]] | None = None,
-) -> dict[str, Any]:
-    """End a response that is not over; return it."""
-    stored = find_response(transaction, owner, response_id)
-    if not stored.finished:
-        stored = _ended(stored, status, error, output)
-        transaction.put_response(stored)
-    return stored.response
-
-
-def _ended(
-    stored: StoredResponse,
-    status: str,
-    error: dict[str, Any] | None,
-    output: list[dict[str, Any]] | None = None,
-) -> StoredResponse:
-    response = {**stored.response, "status": status, "error": error}
-    if output:
-        response["output"] = output
-    return replace(stored, response=response, lease_until=None)

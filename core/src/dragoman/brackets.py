@@ -155,6 +155,11 @@ class Brackets:
         self._writing: Part | None = None  # the part written last: most deltas go where the one before went
         self._items: list[Item] = []
 
+    @property
+    def pending(self) -> int:
+        """How many events were written since the last call of `take_events`."""
+        return len(self._events)
+
     def take_events(self) -> list[Event]:
         """Return the events written since the last call."""
         events = self._events

@@ -7,30 +7,38 @@ model names (``api_key``, ``aws_region_name`` ...), or else a parameter of the R
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from dragoman.attempt import Attempt, Extras
+from dragoman.compaction_attempts import COMPACTION_FIELDS, Compaction
 from dragoman.errors import BadRequestError, DragomanError
 from dragoman.models import validate_request
 from dragoman.providers import COMMON_SETTINGS, Provider, load_provider, split_model
+from dragoman.routing import Fleet, RouteOptions, RoutingSettings, StreamRecovery
+from dragoman.routing.checks import texts
+from dragoman.routing.settings import fallback_list
 from dragoman.scripted import ScriptedProvider
 from dragoman.session import Session
 from dragoman.structured import json_schema_format
 from dragoman.timeouts import Timeout
-from dragoman.token_counts import TokenCount
+from dragoman.token_counts import TokenCount, estimate_tokens
 from dragoman.types import CallParameters
+from dragoman.windows import ShortenedSession
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import httpx
     from pydantic import BaseModel
 
+    from dragoman.chains import Recalled
     from dragoman.hookspecs import Target
     from dragoman.parameters import Unsupported
+    from dragoman.routing import Deployment, Journey
     from dragoman.types import Item
+    from dragoman.windows import Shortened
 
-__all__ = ["Call", "CallOptions", "Defaults", "prepare_call"]
+__all__ = ["Call", "CallOptions", "Defaults", "begin_journey", "prepare_call"]
 
 
 _Attempt = TypeVar("_Attempt", bound=Attempt)
@@ -50,9 +58,17 @@ class CallOptions(CallParameters, total=False):
     settings: Mapping[str, Any] | None
     """Settings of the provider, by name: the same as passing them as keywords."""
     timeout: Timeout | float | None
-    """Seconds for the whole call (for each attempt, where it is retried), or a ``Timeout``."""
+    """Seconds for one attempt, or a ``Timeout``."""
     num_retries: int | None
-    """How often a failure that may pass is tried again, before anything was received. Default 0."""
+    """How often a failure that may pass is tried again. Default 0."""
+    fallbacks: Sequence[str | Mapping[str, Any]] | None
+    """Models to ask where this one fails: names, or mappings with `model` and what is different for it."""
+    disable_fallbacks: bool | None
+    """True: no other model than this is asked, whatever the client was told."""
+    stream_recovery: StreamRecovery | None
+    """What becomes of a stream that breaks after content was told: "continue", "buffer" or "fail"."""
+    tags: Sequence[str] | None
+    """Only deployments with one of these tags are asked."""
     extra_headers: Mapping[str, str] | None
     extra_query: Mapping[str, Any] | None
     extra_body: Mapping[str, Any] | None
@@ -76,9 +92,10 @@ class CallOptions(CallParameters, total=False):
 
 
 _OWN = frozenset(CallOptions.__annotations__) - frozenset(CallParameters.__annotations__)
-_NOT_YET = {
-    "fallbacks": "fallbacks need routing, which is not there yet; catch the error and call the next model"
-}
+_OF_A_PROVIDER = frozenset(
+    {*COMMON_SETTINGS, "settings", "custom_llm_provider", "extra_headers", "extra_query", "extra_body"}
+)
+_OF_ROUTING = ("fallbacks", "num_retries", "timeout", "stream_recovery", "disable_fallbacks", "tags")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -88,9 +105,11 @@ class Defaults:
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     providers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     """Settings by provider: ``{"acme": {"api_key": ...}}``."""
+    fleet: Fleet = field(default_factory=lambda: Fleet(settings=RoutingSettings(num_retries=0)))
+    """Where calls may go."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Call:
     """One call, checked and resolved: everything that an attempt at it needs."""
 
@@ -98,34 +117,101 @@ class Call:
     target: Target
     request: dict[str, Any]
     extras: Extras
-    timeout: Timeout
-    retries: int
     unsupported: Unsupported | None
     allowed: tuple[str, ...]
     text_format: type[BaseModel] | None
     http_client: Any
+    mocked: bool
+    """Whether nobody is asked."""
 
     def session(
-        self, *, history: Sequence[Item] = (), response_id: str | None = None, stored: bool = False
+        self, *, history: Sequence[Item] = (), shortened: Shortened | None = None, **more: Any
     ) -> Session:
-        """Return a fresh attempt (see ``Session``)."""
-        return self._attempt(Session, history, response_id=response_id, stored=stored)
+        """Return a fresh attempt (see ``Session``); `shortened` takes the place of history and input."""
+        if shortened is None:
+            return self._attempt(Session, self.request, history, **more)
+        request = {**self.request, "input": []}
+        return self._attempt(ShortenedSession, request, [shortened.item], shortened=shortened, **more)
 
-    def token_count(self, *, history: Sequence[Item] = (), remembered: bool = False) -> TokenCount:
-        """Return a fresh attempt at counting the input's tokens."""
-        return self._attempt(TokenCount, history, remembered=remembered)
+    def token_count(self, recalled: Recalled | None = None) -> TokenCount:
+        """Return a fresh attempt at counting the input's tokens; None: nothing is remembered here."""
+        return self._ask(TokenCount, recalled, self.request)
 
-    def _attempt(self, kind: type[_Attempt], history: Sequence[Item], **more: Any) -> _Attempt:
+    def compaction(self, recalled: Recalled | None = None) -> Compaction:
+        """Return a fresh attempt at compacting the input (see ``dragoman.compactions``)."""
+        request = {name: value for name, value in self.request.items() if name in COMPACTION_FIELDS}
+        return self._ask(Compaction, recalled, request)
+
+    def _ask(self, kind: type[_Attempt], recalled: Recalled | None, request: dict[str, Any]) -> _Attempt:
+        if recalled is None:
+            return self._attempt(kind, request, ())
+        request = recalled.put_into(request)
+        return self._attempt(kind, request, recalled.history, remembered=True)
+
+    def _attempt(
+        self, kind: type[_Attempt], request: dict[str, Any], history: Sequence[Item], **more: Any
+    ) -> _Attempt:
         return kind(
             self.provider,
             self.target,
-            self.request,
+            request,
             extras=self.extras,
             unsupported=self.unsupported,
             allowed=self.allowed,
             history=history,
             **more,
         )
+
+
+def begin_journey(
+    defaults: Defaults,
+    arguments: Mapping[str, Any],
+    *,
+    check: Callable[[Mapping[str, Any], Provider], None] | None = None,
+) -> Journey:
+    """Return the way of the call that these keyword arguments mean; nothing is sent.
+
+    Args:
+        defaults: what holds where the arguments say nothing.
+        arguments: the call's own.
+        check: refuses arguments, by raising, before they are read for a provider.
+
+    Raises:
+        BadRequestError: an argument is wrong or missing; `param` names it.
+        NotFoundError: nothing serves the model.
+        AuthenticationError: a credential is missing.
+    """
+    given = {name: value for name, value in arguments.items() if value is not None}
+    routing = {
+        name: value
+        for name in _OF_ROUTING
+        if (value := given.pop(name, defaults.options.get(name))) is not None
+    }
+    bound: str | None = given.get("custom_llm_provider")  # the provider that the call's own settings are for
+
+    def prepare(deployment: Deployment, model: str) -> Call:
+        nonlocal bound
+        prefix = model.partition("/")[0]
+        own = given
+        if bound is None:
+            bound = prefix
+        elif prefix != bound and "/" in model and model != given.get("model"):
+            own = _without_settings(given, bound)
+        if check is not None:
+            check({**own, **deployment.overrides}, load_provider(prefix))
+        return prepare_call(defaults, {**deployment.arguments, **own, **deployment.overrides, "model": model})
+
+    fleet = defaults.fleet
+    tokens = _estimate(given) if fleet.counts_tokens else 0
+    return fleet.journey(given.get("model"), prepare, options=_route_options(given, routing, tokens))
+
+
+def _without_settings(given: Mapping[str, Any], provider: str) -> dict[str, Any]:
+    """Return what of a call's arguments another provider may see: not this one's keys and addresses."""
+    takes_setting = load_provider(provider).takes_setting
+    return {
+        name: value for name, value in given.items() if name not in _OF_A_PROVIDER and not takes_setting(name)
+    }
 
 
 def prepare_call(defaults: Defaults, arguments: Mapping[str, Any]) -> Call:
@@ -139,9 +225,6 @@ def prepare_call(defaults: Defaults, arguments: Mapping[str, Any]) -> Call:
     arguments = {name: value for name, value in arguments.items() if value is not None}
     given = {**defaults.options, **arguments}
     options = {name: given.pop(name) for name in list(given) if name in _OWN}
-    for name, remedy in _NOT_YET.items():
-        if given.pop(name, None):
-            raise BadRequestError(remedy, param=name, code="unsupported_parameter")
     prefix, model = _model(given.get("model"), options.get("custom_llm_provider"))
     mock = options.get("mock_response")
     allowed = tuple(options.get("allowed_openai_params", ()))
@@ -173,12 +256,11 @@ def prepare_call(defaults: Defaults, arguments: Mapping[str, Any]) -> Call:
             options.get("extra_query"),
             options.get("extra_body"),
         ),
-        timeout=_timeout(options.get("timeout")),
-        retries=_retries(options.get("num_retries", 0)),
         unsupported=_unsupported(options),
         allowed=allowed,
         text_format=text_format,
         http_client=options.get("http_client"),
+        mocked=mock is not None,
     )
 
 
@@ -194,12 +276,6 @@ def _common(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: options[name] for name in COMMON_SETTINGS if options.get(name)}
 
 
-def _retries(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise BadRequestError(f"num_retries must be 0 or more, not {value!r}", param="num_retries")
-    return value
-
-
 def _unsupported(options: Mapping[str, Any]) -> Unsupported | None:
     value: Unsupported | None = options.get("unsupported")
     if value is None:
@@ -209,9 +285,47 @@ def _unsupported(options: Mapping[str, Any]) -> Unsupported | None:
     return value
 
 
-def _timeout(value: Timeout | float | None) -> Timeout:
+def _estimate(request: Mapping[str, Any]) -> int:
+    """Return about how many tokens a request brings, and may take for its answer."""
+    around = [request.get(name) for name in ("instructions", "tools", "text")]
+    most = request.get("max_output_tokens")
+    return estimate_tokens([request.get("input")], around) + (most if isinstance(most, int) else 0)
+
+
+def _route_options(request: Mapping[str, Any], routing: Mapping[str, Any], tokens: int) -> RouteOptions:
+    sticky = request.get("prompt_cache_key")
+    return RouteOptions(
+        fallbacks=fallback_list("fallbacks", routing["fallbacks"]) if "fallbacks" in routing else None,
+        num_retries=_retries(routing.get("num_retries")),
+        timeout=_timeout(routing.get("timeout")),
+        tokens=tokens,
+        streamed=bool(request.get("stream")),
+        sticky=sticky if isinstance(sticky, str) else None,  # what is wrong with it is said later
+        tags=frozenset(texts("tags", routing.get("tags") or ())),
+        stream_recovery=_recovery(routing.get("stream_recovery")),
+        disable_fallbacks=bool(routing.get("disable_fallbacks")),
+        own_credentials=request.get("api_key") is not None,
+    )
+
+
+def _retries(value: object) -> int | None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+        raise BadRequestError(f"num_retries must be 0 or more, not {value!r}", param="num_retries")
+    return value
+
+
+def _timeout(value: object) -> Timeout | float | None:
     if isinstance(value, bool) or not isinstance(value, (Timeout, int, float, type(None))):
         raise BadRequestError(
             f"timeout must be seconds or a dragoman.Timeout, not {type(value).__name__}", param="timeout"
         )
-    return Timeout.of(value)
+    return value
+
+
+def _recovery(value: StreamRecovery | None) -> StreamRecovery | None:
+    known = get_args(StreamRecovery)
+    if value is not None and value not in known:
+        raise BadRequestError(
+            f"stream_recovery must be one of {', '.join(known)}, not {value!r}", param="stream_recovery"
+        )
+    return value

@@ -7,9 +7,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, Unpack, overload
 
 from dragoman.calls import CallOptions, Defaults
+from dragoman.kept_resources import AsyncConversations, Conversations
 from dragoman.parameters import full_table
 from dragoman.providers import described
-from dragoman.resources import AsyncConversations, AsyncResponses, Conversations, Responses
+from dragoman.resources import AsyncResponses, Responses
 from dragoman.stores import memory_of
 from dragoman.transport import AsyncTransport, Transport
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from dragoman.models import Response
     from dragoman.parameters import Policy, Unsupported
+    from dragoman.routing import Fleet
     from dragoman.state import Store
     from dragoman.streaming import AsyncResponseStream, ResponseStream
     from dragoman.timeouts import Timeout
@@ -53,6 +55,7 @@ class Dragoman:
         extra_headers: Mapping[str, str] | None = None,
         http_client: httpx.Client | None = None,
         store: Store | str | Literal[False] | None = None,
+        fleet: Fleet | None = None,
     ) -> None:
         """Set what holds for every call that does not say otherwise.
 
@@ -60,16 +63,18 @@ class Dragoman:
             api_key: the key for every provider that is called; for more than one use `providers`.
             api_base: the same for the address.
             providers: settings by provider: ``{"acme": {"api_key": "..."}}``.
-            timeout: seconds for a whole call, or a ``Timeout``.
+            timeout: seconds for one attempt, or a ``Timeout``.
             num_retries: how often to try again what may pass.
             unsupported: "warn" or "error", see ``CallOptions``.
             extra_headers: sent with every request.
             http_client: an ``httpx.Client`` of yours, with its proxies and certificates; you close it.
             store: where responses and conversations are kept: a URL (``sqlite:///turns.db``, with
                 dragoman-sql), a store of yours, False for nowhere. None: in this client's memory.
+            fleet: deployments behind model names of your own (see ``Router``, which makes one).
         """
         self._defaults = _defaults(
             providers,
+            fleet,
             api_key=api_key,
             api_base=api_base,
             timeout=timeout,
@@ -114,10 +119,12 @@ class AsyncDragoman:
         extra_headers: Mapping[str, str] | None = None,
         http_client: httpx.AsyncClient | None = None,
         store: Store | str | Literal[False] | None = None,
+        fleet: Fleet | None = None,
     ) -> None:
         """Set what holds for every call that does not say otherwise (see ``Dragoman``)."""
         self._defaults = _defaults(
             providers,
+            fleet,
             api_key=api_key,
             api_base=api_base,
             timeout=timeout,
@@ -226,6 +233,10 @@ def _async_client() -> AsyncDragoman:
     return AsyncDragoman()
 
 
-def _defaults(providers: Mapping[str, Mapping[str, Any]] | None, **options: Any) -> Defaults:
+def _defaults(
+    providers: Mapping[str, Mapping[str, Any]] | None, fleet: Fleet | None, **options: Any
+) -> Defaults:
     given = {name: value for name, value in options.items() if value is not None}
-    return Defaults(options=given, providers=providers or {})
+    if fleet is None:
+        return Defaults(options=given, providers=providers or {})
+    return Defaults(options=given, providers=providers or {}, fleet=fleet)

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from dragoman.types import Item
 
 __all__ = [
+    "INCLUDABLE",
     "Page",
     "add_items",
+    "check_include",
     "create_conversation",
     "delete_conversation",
     "delete_item",
@@ -34,6 +36,17 @@ __all__ = [
     "update_conversation",
 ]
 
+INCLUDABLE = (
+    "reasoning.encrypted_content",
+    "message.output_text.logprobs",
+    "message.input_image.image_url",
+    "file_search_call.results",
+    "web_search_call.results",
+    "web_search_call.action.sources",
+    "computer_call_output.output.image_url",
+    "code_interpreter_call.outputs",
+)
+"""What `include` may ask for. What is kept is told whole, so it all is there wherever it was received."""
 _MOST_ITEMS = 20
 _LONGEST_PAGE = 100
 
@@ -50,7 +63,8 @@ class Page(NamedTuple):
         """Return this part of items that are oldest first.
 
         Raises:
-            BadRequestError: a limit or an order that there is not, or an `after` that is not in the list.
+            BadRequestError: a limit or an order that there is not.
+            NotFoundError: an `after` that is not in the list.
         """
         if not 1 <= self.limit <= _LONGEST_PAGE:
             raise BadRequestError(f"limit must be from 1 to {_LONGEST_PAGE}, not {self.limit}", param="limit")
@@ -60,7 +74,9 @@ class Page(NamedTuple):
         if self.after is not None:
             places = [place for place, item in enumerate(ordered) if item.get("id") == self.after]
             if not places:
-                raise BadRequestError(f"no item {self.after!r} in this list", param="after")
+                raise NotFoundError(
+                    f"after: no item {self.after[:80]!r} in this list", param="after", code="not_found"
+                )
             ordered = ordered[places[0] + 1 :]
         data = ordered[: self.limit]
         return {
@@ -70,6 +86,21 @@ class Page(NamedTuple):
             "last_id": data[-1]["id"] if data else None,
             "has_more": len(ordered) > len(data),
         }
+
+
+def check_include(include: Sequence[str]) -> None:
+    """Check what a caller wants to see beside the rest.
+
+    Raises:
+        BadRequestError: something that there is not; the message names it.
+    """
+    for index, what in enumerate(include):
+        if what not in INCLUDABLE:
+            raise BadRequestError(
+                f"include[{index}] cannot be {str(what)[:80]!r}: there are {', '.join(INCLUDABLE)}",
+                param=f"include[{index}]",
+                code="invalid_value",
+            )
 
 
 # ---- responses --------------------------------------------------------------------------------------

@@ -84,6 +84,7 @@ _EVERYWHERE: Mapping[str, Policy] = {
     "include.message.input_image.image_url": Policy("warned", "input is not returned"),
     "store": Policy("emulated", _STATE),
     **_REMEMBERED,
+    "context_management": Policy("emulated", "past the threshold, a summary by the same model comes first"),
     "prompt": Policy("rejected", "stored prompts live at OpenAI"),
 }
 # Values that ask for nothing: what happens without the parameter.

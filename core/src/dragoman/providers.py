@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from dragoman.errors import ProviderError
-    from dragoman.hookspecs import HTTPRequest, LocalAnswer, StreamEvent
+    from dragoman.hookspecs import Compacted, HTTPRequest, LocalAnswer, StreamEvent
     from dragoman.output import Output
 
 __all__ = ["COMMON_SETTINGS", "Provider", "described", "load_provider", "register_provider", "split_model"]
@@ -27,6 +27,7 @@ __all__ = ["COMMON_SETTINGS", "Provider", "described", "load_provider", "registe
 _OLDEST_SPEC_VERSION = 1
 _REQUIRED = ("provider_info", "translate_request")
 _REQUIRED_TRANSLATED = ("parse_response", "handle_stream_event")
+_ANSWERS = {"translate_token_count": "parse_token_count", "translate_compaction": "parse_compaction"}
 COMMON_SETTINGS = ("api_key", "api_base", "api_version")
 """Settings that may be given to every provider, whether it has them or not: a client sets them for all."""
 _EXPIRY_MARGIN = 60.0  # seconds: a token is not used in its last minute
@@ -106,6 +107,20 @@ class Provider:
     def parse_token_count(self, payload: Any, target: Target) -> int:
         """Return what the counter says."""
         return cast("int", self._manager.hook.parse_token_count(payload=payload, target=target))
+
+    @property
+    def compacts(self) -> bool:
+        """Whether the plugin knows an endpoint of the upstream's that compacts."""
+        return self._has("translate_compaction")
+
+    def translate_compaction(self, request: dict[str, Any], target: Target) -> HTTPRequest | None:
+        """Return the request to the upstream's compaction; None where it has none."""
+        http = self._manager.hook.translate_compaction(request=request, target=target)
+        return cast("HTTPRequest | None", http)
+
+    def parse_compaction(self, payload: Any, target: Target) -> Compacted:
+        """Return the window that came back."""
+        return cast("Compacted", self._manager.hook.parse_compaction(payload=payload, target=target))
 
     def parse_error(
         self, status: int, headers: Mapping[str, str], body: bytes, target: Target
@@ -242,8 +257,9 @@ class Provider:
     def _check_required(self) -> None:
         translated = self._describes_models or not self.info.native
         required: tuple[str, ...] = _REQUIRED + _REQUIRED_TRANSLATED if translated else _REQUIRED
-        if self._has("translate_token_count"):
-            required += ("parse_token_count",)
+        for question, answer in _ANSWERS.items():
+            if self._has(question):
+                required += (answer,)
         missing = [name for name in required if not self._has(name)]
         if missing:
             raise PluginError(

@@ -93,6 +93,11 @@ class Relay(ItemRelay):
     def begin(self) -> None:
         """Take note that the upstream accepted: its own `response.created` opens the lifecycle."""
 
+    @property
+    def pending(self) -> int:
+        """How many events were written since the last call of `take_events`."""
+        return len(self._events)
+
     def take_events(self) -> list[Event]:
         """Return the events written since the last call."""
         events = self._events

@@ -1,30 +1,29 @@
-"""What hangs off a client: ``client.responses``, ``client.conversations``, shaped like OpenAI's."""
+"""What hangs off a client: ``client.responses``, shaped like OpenAI's."""
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 from dragoman import conversations as kept
-from dragoman.calls import CallOptions, Defaults, prepare_call
+from dragoman.calls import CallOptions, Defaults, begin_journey
 from dragoman.chains import recall
-from dragoman.conversations import Page
+from dragoman.compaction_attempts import COMPACTION_FIELDS
+from dragoman.compactions import compact
+from dragoman.drivers import AsyncDriver, BlockingDriver, at_once
 from dragoman.errors import BadRequestError
-from dragoman.models import InputTokenCount, Response, parse_response
+from dragoman.kept_resources import AsyncInputItems, InputItems, arun, run
+from dragoman.models import CompactedResponse, InputTokenCount, Response, parse_response
 from dragoman.streaming import AsyncResponseStream, ResponseStream
 from dragoman.transport import AsyncTransport, Transport
-from dragoman.turns import AsyncDriver, BlockingDriver, Turn
+from dragoman.turns import Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from dragoman.calls import Call
     from dragoman.turns import Memory
-    from dragoman.types import Item
 
-__all__ = ["AsyncConversations", "AsyncResponses", "Conversations", "Responses"]
-
-_Result = TypeVar("_Result")
+__all__ = ["AsyncResponses", "Responses"]
 
 
 class Responses:
@@ -52,36 +51,52 @@ class Responses:
         Raises:
             APIError: the request is wrong, was refused, or failed; see ``dragoman.errors``.
         """
-        call, stream = self._prepared(options)
-        stream.open()
-        return stream if call.request.get("stream") else stream.get_final_response()
+        stream = self._prepared(options).open()
+        return stream if options.get("stream") else stream.get_final_response()
 
     def stream(self, **options: Unpack[CallOptions]) -> ResponseStream:
         """Ask a model and read its events: ``with client.responses.stream(...) as stream``."""
-        _, stream = self._prepared({**options, "stream": True})
-        return stream
+        return self._prepared({**options, "stream": True})
 
     def parse(self, **options: Unpack[CallOptions]) -> Response:
         """Ask for an answer of a form: `text_format` is a pydantic model, `output_parsed` an instance."""
-        _, stream = self._prepared({**options, "stream": None})
+        stream = self._prepared({**options, "stream": None})
         return stream.get_final_response()
 
-    def retrieve(self, response_id: str) -> Response:
-        """Return a response that was stored.
+    def compact(self, **options: Unpack[CallOptions]) -> CompactedResponse:
+        """Make a conversation's window short: by the provider, or by a summary of the same model.
+
+        Takes `model`, `input`, `previous_response_id`, `instructions`, and options of the call. The items of
+        `output` are the next call's input, beside what is new.
+
+        Raises:
+            BadRequestError: there is nothing to compact, or a parameter that means nothing here.
+            APIError: it was refused, or failed; see ``dragoman.errors``.
+        """
+        journey = begin_journey(self._defaults, {"input": [], **options})
+        call = _to_compact(journey.call)
+        transport = self._transport if call.http_client is None else Transport(call.http_client)
+        window = at_once(compact(call, BlockingDriver(transport), self._memory, journey.timeout))
+        return CompactedResponse.model_validate(window)
+
+    def retrieve(self, response_id: str, *, include: Sequence[str] = ()) -> Response:
+        """Return a response that was stored, with all that it has; `include` leaves nothing out.
 
         Raises:
             NotFoundError: there is none of that id.
         """
-        return parse_response(_run(self._memory, kept.get_response, response_id=response_id))
+        kept.check_include(include)
+        return parse_response(run(self._memory, kept.get_response, response_id=response_id))
 
     def delete(self, response_id: str) -> None:
         """Delete a response with its input; what continues it has lost its history (see ``retrieve``)."""
-        _run(self._memory, kept.delete_response, response_id=response_id)
+        run(self._memory, kept.delete_response, response_id=response_id)
 
-    def _prepared(self, options: Mapping[str, Any]) -> tuple[Call, ResponseStream]:
-        call = _in_the_foreground(prepare_call(self._defaults, options))
-        transport = self._transport if call.http_client is None else Transport(call.http_client)
-        return call, ResponseStream(Turn(call, BlockingDriver(transport), self._memory))
+    def _prepared(self, options: Mapping[str, Any]) -> ResponseStream:
+        journey = begin_journey(self._defaults, _in_the_foreground(options))
+        client = journey.call.http_client
+        transport = self._transport if client is None else Transport(client)
+        return ResponseStream(Turn(journey, BlockingDriver(transport), self._memory))
 
 
 class InputTokens:
@@ -99,11 +114,12 @@ class InputTokens:
             BadRequestError: the provider has no counter for the model, or cannot take the request.
             APIError: it was refused, or failed; see ``dragoman.errors``.
         """
-        call = prepare_call(self._defaults, options)
+        journey = begin_journey(self._defaults, options)
+        call = journey.call
         transport = self._transport if call.http_client is None else Transport(call.http_client)
-        history = _run(self._memory, recall, request=call.request) if self._memory is not None else ()
-        counted = call.token_count(history=history, remembered=self._memory is not None)
-        for _ in transport.events(counted, call.timeout):
+        recalled = run(self._memory, recall, request=call.request) if self._memory is not None else None
+        counted = call.token_count(recalled)
+        for _ in transport.events(counted, journey.timeout):
             pass  # a count has no events
         return InputTokenCount(input_tokens=counted.input_tokens)
 
@@ -132,32 +148,40 @@ class AsyncResponses:
     ) -> Response | AsyncResponseStream: ...
     async def create(self, **options: Any) -> Response | AsyncResponseStream:
         """Ask a model (see ``Responses.create``)."""
-        call, stream = self._prepared(options)
-        await stream.open()
-        return stream if call.request.get("stream") else await stream.get_final_response()
+        stream = await self._prepared(options).open()
+        return stream if options.get("stream") else await stream.get_final_response()
 
     def stream(self, **options: Unpack[CallOptions]) -> AsyncResponseStream:
         """Ask a model and read its events: ``async with client.responses.stream(...) as stream``."""
-        _, stream = self._prepared({**options, "stream": True})
-        return stream
+        return self._prepared({**options, "stream": True})
 
     async def parse(self, **options: Unpack[CallOptions]) -> Response:
         """Ask for an answer of a form (see ``Responses.parse``)."""
-        _, stream = self._prepared({**options, "stream": None})
+        stream = self._prepared({**options, "stream": None})
         return await stream.get_final_response()
 
-    async def retrieve(self, response_id: str) -> Response:
+    async def compact(self, **options: Unpack[CallOptions]) -> CompactedResponse:
+        """Make a conversation's window short (see ``Responses.compact``)."""
+        journey = begin_journey(self._defaults, {"input": [], **options})
+        call = _to_compact(journey.call)
+        transport = self._transport if call.http_client is None else AsyncTransport(call.http_client)
+        window = await compact(call, AsyncDriver(transport), self._memory, journey.timeout)
+        return CompactedResponse.model_validate(window)
+
+    async def retrieve(self, response_id: str, *, include: Sequence[str] = ()) -> Response:
         """Return a response that was stored (see ``Responses.retrieve``)."""
-        return parse_response(await _arun(self._memory, kept.get_response, response_id=response_id))
+        kept.check_include(include)
+        return parse_response(await arun(self._memory, kept.get_response, response_id=response_id))
 
     async def delete(self, response_id: str) -> None:
         """Delete a response (see ``Responses.delete``)."""
-        await _arun(self._memory, kept.delete_response, response_id=response_id)
+        await arun(self._memory, kept.delete_response, response_id=response_id)
 
-    def _prepared(self, options: Mapping[str, Any]) -> tuple[Call, AsyncResponseStream]:
-        call = _in_the_foreground(prepare_call(self._defaults, options))
-        transport = self._transport if call.http_client is None else AsyncTransport(call.http_client)
-        return call, AsyncResponseStream(Turn(call, AsyncDriver(transport), self._memory))
+    def _prepared(self, options: Mapping[str, Any]) -> AsyncResponseStream:
+        journey = begin_journey(self._defaults, _in_the_foreground(options))
+        client = journey.call.http_client
+        transport = self._transport if client is None else AsyncTransport(client)
+        return AsyncResponseStream(Turn(journey, AsyncDriver(transport), self._memory))
 
 
 class AsyncInputTokens:
@@ -170,177 +194,35 @@ class AsyncInputTokens:
 
     async def count(self, **options: Unpack[CallOptions]) -> InputTokenCount:
         """Ask the provider's own counter (see ``InputTokens.count``)."""
-        call = prepare_call(self._defaults, options)
+        journey = begin_journey(self._defaults, options)
+        call = journey.call
         transport = self._transport if call.http_client is None else AsyncTransport(call.http_client)
-        history = await _arun(self._memory, recall, request=call.request) if self._memory is not None else ()
-        counted = call.token_count(history=history, remembered=self._memory is not None)
-        async for _ in transport.events(counted, call.timeout):
+        recalled = None
+        if self._memory is not None:
+            recalled = await arun(self._memory, recall, request=call.request)
+        counted = call.token_count(recalled)
+        async for _ in transport.events(counted, journey.timeout):
             pass  # a count has no events
         return InputTokenCount(input_tokens=counted.input_tokens)
 
 
-class InputItems:
-    """``client.responses.input_items``."""
-
-    def __init__(self, memory: Memory | None) -> None:
-        self._memory = memory
-
-    def list(
-        self, response_id: str, *, after: str | None = None, limit: int = 20, order: str = "desc"
-    ) -> dict[str, Any]:
-        """Return a page of the items that a response's own turn brought."""
-        return _run(
-            self._memory, kept.list_input_items, response_id=response_id, page=Page(after, limit, order)
-        )
-
-
-class Conversations:
-    """``client.conversations``."""
-
-    def __init__(self, memory: Memory | None) -> None:
-        self._memory = memory
-        self.items = ConversationItems(memory)
-
-    def create(
-        self, *, items: Sequence[Item] = (), metadata: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
-        """Begin a conversation, with up to 20 items."""
-        return _run(self._memory, kept.create_conversation, items=items, metadata=metadata)
-
-    def retrieve(self, conversation_id: str) -> dict[str, Any]:
-        """Return a conversation: its id and metadata."""
-        return _run(self._memory, kept.get_conversation, conversation_id=conversation_id)
-
-    def update(self, conversation_id: str, *, metadata: Mapping[str, Any]) -> dict[str, Any]:
-        """Replace the metadata."""
-        return _run(
-            self._memory, kept.update_conversation, conversation_id=conversation_id, metadata=metadata
-        )
-
-    def delete(self, conversation_id: str) -> dict[str, Any]:
-        """Delete a conversation with its items."""
-        return _run(self._memory, kept.delete_conversation, conversation_id=conversation_id)
-
-
-class ConversationItems:
-    """``client.conversations.items``."""
-
-    def __init__(self, memory: Memory | None) -> None:
-        self._memory = memory
-
-    def create(self, conversation_id: str, *, items: Sequence[Item]) -> dict[str, Any]:
-        """Append up to 20 items."""
-        return _run(self._memory, kept.add_items, conversation_id=conversation_id, items=items)
-
-    def list(
-        self, conversation_id: str, *, after: str | None = None, limit: int = 20, order: str = "desc"
-    ) -> dict[str, Any]:
-        """Return a page of the items."""
-        return _run(
-            self._memory, kept.list_items, conversation_id=conversation_id, page=Page(after, limit, order)
-        )
-
-    def retrieve(self, item_id: str, *, conversation_id: str) -> dict[str, Any]:
-        """Return one item."""
-        return _run(self._memory, kept.get_item, conversation_id=conversation_id, item_id=item_id)
-
-    def delete(self, item_id: str, *, conversation_id: str) -> dict[str, Any]:
-        """Delete one item; return the conversation."""
-        return _run(self._memory, kept.delete_item, conversation_id=conversation_id, item_id=item_id)
-
-
-class AsyncInputItems:
-    """``client.responses.input_items`` of the async client."""
-
-    def __init__(self, memory: Memory | None) -> None:
-        self._memory = memory
-
-    async def list(
-        self, response_id: str, *, after: str | None = None, limit: int = 20, order: str = "desc"
-    ) -> dict[str, Any]:
-        """Return a page of the items that a response's own turn brought."""
-        return await _arun(
-            self._memory, kept.list_input_items, response_id=response_id, page=Page(after, limit, order)
-        )
-
-
-class AsyncConversations:
-    """``client.conversations`` of the async client."""
-
-    def __init__(self, memory: Memory | None) -> None:
-        self._memory = memory
-        self.items = AsyncConversationItems(memory)
-
-    async def create(
-        self, *, items: Sequence[Item] = (), metadata: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
-        """Begin a conversation, with up to 20 items."""
-        return await _arun(self._memory, kept.create_conversation, items=items, metadata=metadata)
-
-    async def retrieve(self, conversation_id: str) -> dict[str, Any]:
-        """Return a conversation: its id and metadata."""
-        return await _arun(self._memory, kept.get_conversation, conversation_id=conversation_id)
-
-    async def update(self, conversation_id: str, *, metadata: Mapping[str, Any]) -> dict[str, Any]:
-        """Replace the metadata."""
-        return await _arun(
-            self._memory, kept.update_conversation, conversation_id=conversation_id, metadata=metadata
-        )
-
-    async def delete(self, conversation_id: str) -> dict[str, Any]:
-        """Delete a conversation with its items."""
-        return await _arun(self._memory, kept.delete_conversation, conversation_id=conversation_id)
-
-
-class AsyncConversationItems:
-    """``client.conversations.items`` of the async client."""
-
-    def __init__(self, memory: Memory | None) -> None:
-        self._memory = memory
-
-    async def create(self, conversation_id: str, *, items: Sequence[Item]) -> dict[str, Any]:
-        """Append up to 20 items."""
-        return await _arun(self._memory, kept.add_items, conversation_id=conversation_id, items=items)
-
-    async def list(
-        self, conversation_id: str, *, after: str | None = None, limit: int = 20, order: str = "desc"
-    ) -> dict[str, Any]:
-        """Return a page of the items."""
-        return await _arun(
-            self._memory, kept.list_items, conversation_id=conversation_id, page=Page(after, limit, order)
-        )
-
-    async def retrieve(self, item_id: str, *, conversation_id: str) -> dict[str, Any]:
-        """Return one item."""
-        return await _arun(self._memory, kept.get_item, conversation_id=conversation_id, item_id=item_id)
-
-    async def delete(self, item_id: str, *, conversation_id: str) -> dict[str, Any]:
-        """Delete one item; return the conversation."""
-        return await _arun(self._memory, kept.delete_item, conversation_id=conversation_id, item_id=item_id)
-
-
-def _in_the_foreground(call: Call) -> Call:
-    if call.request.get("background"):
+def _in_the_foreground(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    if options.get("background"):
         raise BadRequestError(
             "background work goes on without its caller, so it needs a process that stays: a server "
             "(dragoman serve). Here, leave background out and run the call in a thread or task of yours",
             param="background",
             code="background_needs_a_server",
         )
+    return options
+
+
+def _to_compact(call: Call) -> Call:
+    for name in call.request:
+        if name not in COMPACTION_FIELDS:
+            raise BadRequestError(
+                f"{name} means nothing to a compaction, which takes {', '.join(sorted(COMPACTION_FIELDS))}",
+                param=name,
+                code="unknown_parameter",
+            )
     return call
-
-
-def _run(memory: Memory | None, operation: Callable[..., _Result], **arguments: Any) -> _Result:
-    memory = _present(memory)
-    return memory.keeper.run(partial(operation, owner=memory.owner, **arguments))
-
-
-async def _arun(memory: Memory | None, operation: Callable[..., _Result], **arguments: Any) -> _Result:
-    memory = _present(memory)
-    return await memory.keeper.arun(partial(operation, owner=memory.owner, **arguments))
-
-
-def _present(memory: Memory | None) -> Memory:
-    if memory is None:
-        raise BadRequestError("this client keeps nothing: it was made with store=False", code="no_store")
-    return memory

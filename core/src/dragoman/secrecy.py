@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from dragoman.errors import ProviderError
 
-__all__ = ["Redactor"]
+__all__ = ["Redactor", "shown_url", "without_credentials"]
 
-_CREDENTIAL_WORDS = ("auth", "key", "token", "secret", "cookie", "signature")
+_CREDENTIAL_WORDS = ("auth", "key", "token", "secret", "cookie", "signature", "password", "credential")
+_HARMLESS = ("version", "beta", "accept", "content-type", "user-agent")  # ends of names that tell of features
 _SHORTEST = 6  # anything shorter is no secret, and would turn up in innocent words
 _REPLACEMENT = "[secret]"
+_FIELDS = frozenset({"authorization", "headers", "api_key", "encrypted_content"})
 
 
 class Redactor:
@@ -35,9 +38,41 @@ class Redactor:
                 self._add(value)
                 self._add(value.rpartition(" ")[2])
 
+    def add_all(self, values: Mapping[str, Any]) -> None:
+        """Learn the values of a caller's own headers, or of its query: only it knows what they are."""
+        for name, value in values.items():
+            if not name.lower().endswith(_HARMLESS):
+                for one in value if isinstance(value, (list, tuple)) else (value,):
+                    self._add(str(one))
+
+    def add_fields(self, value: Any, *, secret: bool = False) -> None:
+        """Learn what parsed JSON has under names of credentials, and under `headers`, however deep."""
+        if isinstance(value, str):
+            if secret:
+                self._add(value)
+                self._add(value.rpartition(" ")[2])
+        elif isinstance(value, dict):
+            for name, inner in value.items():
+                lowered = name.lower()
+                known = secret or lowered == "headers" or any(word in lowered for word in _CREDENTIAL_WORDS)
+                self.add_fields(inner, secret=known)
+        elif isinstance(value, (list, tuple)):
+            for inner in value:
+                self.add_fields(inner, secret=secret)
+
+    def add_url(self, url: str) -> None:
+        """Learn the name and the password that an address holds."""
+        place = urlsplit(url).netloc.rpartition("@")[0] if "@" in url else ""
+        if place:
+            name, _, password = place.partition(":")
+            for secret in (name, password):
+                self._add(unquote(secret))
+            self._add(b64encode(unquote(place).encode()).decode())  # as the header of it has them
+
     def _add(self, secret: str) -> None:
         if len(secret) >= _SHORTEST:
-            self._secrets |= {secret, quote(secret, safe="")}  # as it stands, and as addresses have it
+            # as it stands, and as addresses and forms have it
+            self._secrets |= {secret, quote(secret, safe=""), quote_plus(secret)}
 
     def __call__(self, text: str) -> str:
         """Return the text without secrets."""
@@ -60,3 +95,19 @@ class Redactor:
         if isinstance(value, list):
             return [self.json(inner) for inner in value]
         return value
+
+
+def shown_url(url: str) -> str:
+    """Return an address as messages may show it: without its query, and without name and password."""
+    scheme, separator, rest = url.partition("?")[0].partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
+
+
+def without_credentials(value: Any) -> Any:
+    """Return items of the Responses API without credentials, and without what only its maker can read."""
+    if isinstance(value, dict):
+        return {name: without_credentials(inner) for name, inner in value.items() if name not in _FIELDS}
+    if isinstance(value, (list, tuple)):
+        return [without_credentials(inner) for inner in value]
+    return value

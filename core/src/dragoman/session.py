@@ -19,6 +19,8 @@ from dragoman.output import Output
 from dragoman.refusals import refusal_error
 from dragoman.relay import Relay
 from dragoman.snapshots import initial_response
+from dragoman.stream_errors import as_said
+from dragoman.types import LIFECYCLE_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +34,7 @@ __all__ = ["Session"]
 _STREAM_TYPE = "text/event-stream"
 _DONE = b"[DONE]"
 # What of a response is dragoman's to say where dragoman remembers it, whatever an upstream says.
-_OURS = ("id", "previous_response_id", "conversation", "store", "background")
+_OURS = ("id", "created_at", "previous_response_id", "conversation", "store", "background")
 
 
 class Session(Attempt):
@@ -41,9 +43,16 @@ class Session(Attempt):
     _answer: Output | Relay | None = None
     _decoder: Decoder | None = None
     _closed = False
+    ending: list[Event]
+    """Of an answer that failed the last events: what was open is closed, the error, the failed response."""
 
     def __init__(
-        self, *arguments: Any, response_id: str | None = None, stored: bool = False, **more: Any
+        self,
+        *arguments: Any,
+        response_id: str | None = None,
+        stored: bool = False,
+        created_at: int | None = None,
+        **more: Any,
     ) -> None:
         """Translate-to-be; nothing is called yet.
 
@@ -51,11 +60,14 @@ class Session(Attempt):
             arguments: see ``Attempt``.
             response_id: the id of the response; None: a fresh one, or a native upstream's own.
             stored: whether the response will be found under it.
+            created_at: Unix time of the response; None: when the attempt's answer begins.
             more: see ``Attempt``.
         """
         super().__init__(*arguments, remembered=response_id is not None, **more)
         self._response_id = response_id
         self._stored = stored
+        self.ending = []
+        self._created_at = created_at
 
     def _ask(self, request: dict[str, Any]) -> HTTPRequest:
         http: HTTPRequest = self._call(
@@ -82,6 +94,11 @@ class Session(Attempt):
     def finishing(self) -> bool:
         """Whether the model has said why it stopped: only usage and the end mark are still to come."""
         return self._answer is not None and self._answer.finish_reason is not None
+
+    @property
+    def failing(self) -> bool:
+        """Whether the answer has failed; what still comes of it is its end."""
+        return self._answer is not None and self._answer.error is not None
 
     @property
     def error(self) -> APIError | None:
@@ -142,16 +159,19 @@ class Session(Attempt):
             return []
         answer = self._started()
         if answer.error is None:
-            answer.error = _as_said(error)
+            answer.error = as_said(error)
         return self._complete()
 
     def _take(self, raw_events: list[RawEvent]) -> list[Event]:
         answer = self._started()
-        finishing = self.finishing
+        finishing, failing = self.finishing, self.failing
         handle = self.provider.handle_stream_event
+        before = 0
         for raw in raw_events:
             if answer.ended:
                 break
+            if not self.failing:
+                before = answer.pending
             data = raw.data
             if not data:
                 continue
@@ -171,11 +191,15 @@ class Session(Attempt):
                 try:
                     handle(StreamEvent(raw.type, payload, raw.is_exception), answer, self.target)
                 except APIError as problem:  # should have been output.fail, and means the same
-                    answer.fail(_as_said(problem))
+                    answer.fail(as_said(problem))
                 except Exception as problem:
                     return self._malformed(f"{self._fault('handle_stream_event', problem)}: {excerpt(data)}")
         events = self._take_events()
-        self.progressed = bool(events) or self.finishing != finishing
+        if self.failing:
+            self.ending += events if failing else events[before:]
+        self.progressed = self.finishing != finishing or any(
+            event["type"] not in LIFECYCLE_EVENTS for event in events
+        )
         return events
 
     def _read_whole(self) -> None:
@@ -191,8 +215,12 @@ class Session(Attempt):
         answer = self._started()
         if answer.error is not None:
             answer.error = self._redact.error(answer.error)
+        events = self._take_events()
         answer.complete()
-        return self._take_events()
+        last = self._take_events()
+        if self.failing:
+            self.ending += last
+        return events + last
 
     def _take_events(self) -> list[Event]:
         answer = self._started()
@@ -219,6 +247,7 @@ class Session(Attempt):
                 self._request,
                 response_id=self._response_id or new_id("resp"),
                 stored=self._stored,
+                created_at=self._created_at,
                 provider=self.provider.name,
                 model=self.target.model,
                 warnings=self._warnings,
@@ -228,15 +257,3 @@ class Session(Attempt):
             else:
                 self._answer = Output(response, self._names)
         return self._answer
-
-
-def _as_said(error: APIError) -> ProviderError:
-    """Return an exception as the description that ends a response."""
-    return ProviderError(
-        message=error.message,
-        status=error.status_code,
-        type=error.type,
-        code=error.code,
-        param=error.param,
-        retry_after=error.retry_after,
-    )

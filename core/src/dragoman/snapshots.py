@@ -28,6 +28,7 @@ def initial_response(
     model: str,
     warnings: list[dict[str, Any]] | None = None,
     stored: bool = False,
+    created_at: int | None = None,
 ) -> dict[str, Any]:
     """Return the Response object for a request that has just begun.
 
@@ -38,6 +39,7 @@ def initial_response(
         model: the model that is asked; replaced by what the upstream says answered.
         warnings: what the parameter policy left out.
         stored: whether it will be found under that id.
+        created_at: Unix time; None: now.
     """
 
     def given(name: str, default: Any) -> Any:
@@ -48,7 +50,7 @@ def initial_response(
     response: dict[str, Any] = {
         "id": response_id,
         "object": "response",
-        "created_at": int(time.time()),
+        "created_at": int(time.time()) if created_at is None else created_at,
         "completed_at": None,
         "status": "in_progress",
         "error": None,

@@ -22,10 +22,19 @@ def memory_of(store: Store | str | Literal[False] | None) -> Memory | None:
     Raises:
         BadRequestError: a URL that no installed package can open.
     """
-    if store is False:
-        return None
-    found = MemoryStore() if store is None else open_store(store) if isinstance(store, str) else store
-    return Memory(keeper=Keeper(found), foreign_ids=True)
+    found = opened(store)
+    return None if found is False else Memory(keeper=Keeper(found), foreign_ids=True)
+
+
+def opened(store: Store | str | Literal[False] | None) -> Store | Literal[False]:
+    """Return the store that an argument means: None is one in this process's memory, False none at all.
+
+    Raises:
+        BadRequestError: a URL that no installed package can open.
+    """
+    if store is None:
+        return MemoryStore()
+    return open_store(store) if isinstance(store, str) else store
 
 
 def open_store(url: str) -> Store:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from dragoman.errors import ProviderError
 
 if TYPE_CHECKING:
+    from dragoman.errors import APIError
     from dragoman.types import Event
 
-__all__ = ["error_event", "response_error", "stream_error"]
+__all__ = ["as_said", "error_event", "failed_events", "response_error", "stream_error"]
 
 _STATUS = {
     "rate_limit_exceeded": 429,
@@ -96,6 +97,25 @@ def error_event(said: Event, error: ProviderError) -> Event:
         **details,
         "error": {**known, "type": error.type or "server_error", **details},
     }
+
+
+def failed_events(response: dict[str, Any], problem: APIError) -> list[Event]:
+    """Return the two events that end a response that failed: the error, and the response with it."""
+    said = as_said(problem)
+    failed = {**response, "status": "failed", "error": response_error(said)}
+    return [error_event({}, said), {"type": "response.failed", "response": failed}]
+
+
+def as_said(problem: APIError) -> ProviderError:
+    """Return an exception as the description that ends a response."""
+    return ProviderError(
+        message=problem.message,
+        status=problem.status_code,
+        type=problem.to_dict()["error"]["type"],
+        code=problem.code,
+        param=problem.param,
+        retry_after=problem.retry_after,
+    )
 
 
 def response_error(error: ProviderError) -> dict[str, Any]:

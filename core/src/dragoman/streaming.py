@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+from dragoman.drivers import at_once
 from dragoman.errors import StreamInterruptedError
 from dragoman.models import parse_event, parse_response
 from dragoman.structured import parsed_output
-from dragoman.turns import at_once
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -26,18 +26,16 @@ def finished(turn: Turn) -> Response:
     Raises:
         APIError: the response failed; its `response` holds what had arrived.
     """
-    session = turn.session
-    assert session is not None  # noqa: S101 - opened by whoever read its events
-    if not session.closed:
-        left = StreamInterruptedError("the stream was closed before its end", code="stream_interrupted")
-        session.abort(left)
-    response = parse_response(session.response)
-    error = session.error
-    if error is not None:
-        error.response = response
-        raise error
-    if turn.call.text_format is not None:
-        response._output_parsed = parsed_output(response, turn.call.text_format)
+    if turn.response is None:
+        assert turn.error is not None  # noqa: S101 - an interrupted turn has one
+        raise turn.error
+    response = parse_response(turn.response)
+    if turn.error is not None:
+        turn.error.response = response
+        raise turn.error
+    text_format = turn.journey.call.text_format
+    if text_format is not None:
+        response._output_parsed = parsed_output(response, text_format)
     return response
 
 
@@ -53,15 +51,30 @@ class _Reading:
     async def _opened(self) -> None:
         if self._events is None:
             events = self._turn.events()
-            self._first = await anext(events, None)
+            self._first = await self._read(events)
             self._events = events
 
     async def _next(self) -> Event | None:
         await self._opened()
         event, self._first = self._first, None
         if event is None and self._events is not None:
-            event = await anext(self._events, None)
+            event = await self._read(self._events)
         return event
+
+    async def _read(self, events: AsyncGenerator[Event]) -> Event | None:
+        try:
+            return await anext(events, None)
+        except Exception:
+            raise
+        except BaseException:  # cancelled, interrupted
+            self._left()
+            raise
+
+    def _left(self) -> None:
+        if not self._turn.over:
+            self._turn.interrupt(
+                StreamInterruptedError("the stream was closed before its end", code="stream_interrupted")
+            )
 
     async def _rest(self) -> None:
         while await self._next() is not None:
@@ -70,6 +83,7 @@ class _Reading:
     async def _leave(self) -> None:
         if self._events is not None:
             await self._events.aclose()
+            self._left()
 
     def _final(self) -> Response:
         if self._response is None:

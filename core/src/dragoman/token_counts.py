@@ -1,19 +1,25 @@
-"""One attempt at counting the tokens of an input, by the upstream's own counter."""
+"""How many tokens an input has: by the upstream's own counter, or about."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dragoman.attempt import Attempt
 from dragoman.errors import BadRequestError
 
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Sequence
 
     from dragoman.hookspecs import HTTPRequest
     from dragoman.types import Event
 
-__all__ = ["TokenCount"]
+__all__ = ["TokenCount", "estimate_tokens"]
+
+_CHARACTERS = 4  # of a token, in the middle of many languages and models
+_OF_AN_ITEM = 4  # tokens around it: role, separators
+_OF_A_FILE = 1000  # tokens: an image of middling size, a page or two
+_FILES = frozenset({"image_url", "file_data", "file_url", "file_id"})
+_UNREAD = frozenset({"id", "call_id", "type", "status", "encrypted_content", "detail"})
 
 
 class TokenCount(Attempt):
@@ -45,3 +51,28 @@ class TokenCount(Attempt):
             raise self._unreadable(f"{self.provider.name} answered without a count of tokens")
         self.input_tokens = count
         return []
+
+
+def estimate_tokens(items: Sequence[Any], around: Sequence[Any] = ()) -> int:
+    """Return about how many tokens items have, with what else the model is shown: instructions, tools."""
+    characters, files = _size([*items, *around])
+    return characters // _CHARACTERS + len(items) * _OF_AN_ITEM + files * _OF_A_FILE
+
+
+def _size(value: Any) -> tuple[int, int]:
+    """Return the characters that a model would read, and the files."""
+    if isinstance(value, str):
+        return len(value), 0
+    characters = files = 0
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name in _FILES and inner:
+                files += 1
+            elif name not in _UNREAD:
+                more = _size(inner)
+                characters, files = characters + len(name) + more[0], files + more[1]
+    elif isinstance(value, list):
+        for inner in value:
+            more = _size(inner)
+            characters, files = characters + more[0], files + more[1]
+    return characters, files

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import httpx
 
 from dragoman.errors import APIConnectionError, APIError, BadRequestError, StreamInterruptedError
+from dragoman.secrecy import shown_url
 from dragoman.timeouts import Clock, Timeout, timeout_error
 
 if TYPE_CHECKING:
@@ -247,7 +248,9 @@ def _request(client: httpx.Client | httpx.AsyncClient, http: HTTPRequest, clock:
             timeout=httpx.Timeout(remaining, connect=connect),
         )
     except (httpx.InvalidURL, ValueError) as problem:
-        raise BadRequestError(f"cannot send to {http.url!r}: {problem}", param="api_base") from problem
+        raise BadRequestError(
+            f"cannot send to {shown_url(http.url)!r}: {problem}", param="api_base"
+        ) from problem
 
 
 def _headers(response: httpx.Response) -> dict[str, str]:

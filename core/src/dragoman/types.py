@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     ObjectParam: TypeAlias = Mapping[str, Any] | BaseModel
 
 __all__ = [
+    "LIFECYCLE_EVENTS",
+    "TERMINAL_EVENTS",
     "CallParameters",
     "Event",
     "InputTokensDetails",
@@ -30,6 +32,12 @@ Item: TypeAlias = dict[str, Any]
 
 Event: TypeAlias = dict[str, Any]
 """A stream event: `type`, `sequence_number`, and what its type has."""
+
+LIFECYCLE_EVENTS = frozenset({"response.created", "response.queued", "response.in_progress"})
+"""The types of events that come before any content."""
+
+TERMINAL_EVENTS = frozenset({"response.completed", "response.failed", "response.incomplete"})
+"""The types of the last event of a stream."""
 
 ResponseObject: TypeAlias = dict[str, Any]
 """A response, as ``POST /responses`` answers it."""

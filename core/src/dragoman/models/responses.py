@@ -9,6 +9,7 @@ from dragoman.models.items import ResponseOutputItem, ResponseOutputMessage
 from dragoman.models.parts import OpenObject, ResponseOutputText, Tool, WireModel
 
 __all__ = [
+    "CompactedResponse",
     "Conversation",
     "DragomanDetails",
     "IncompleteDetails",
@@ -57,6 +58,16 @@ class InputTokenCount(WireModel):
     input_tokens: int = 0
 
 
+class CompactedResponse(WireModel):
+    """A conversation's window, made short: its items are the next request's input, as they are."""
+
+    id: str = ""
+    object: str = "response.compaction"
+    created_at: int = 0
+    output: list[ResponseOutputItem] = Field(default_factory=list)
+    usage: ResponseUsage = Field(default_factory=ResponseUsage)
+
+
 class ResponseError(WireModel):
     """Why a response failed."""
 
@@ -101,11 +112,23 @@ class ResponsePrompt(WireModel):
     variables: dict[str, Any] | None = None
 
 
-class ResponseAttempt(OpenObject):
-    """One try at one provider, with what came of it."""
+class ResponseAttempt(WireModel):
+    """One try at one deployment, with what came of it."""
 
-    provider: str = ""
     model: str = ""
+    """``provider/model``"""
+    deployment: str = ""
+    """The deployment's id."""
+    outcome: str = ""
+    """"success", "failed", "timeout", "cancelled" or "abandoned"."""
+    status: int | None = None
+    """The HTTP status of the failure."""
+    code: str | None = None
+    duration: float = 0.0
+    """Seconds."""
+    first_event: float | None = None
+    """Seconds until the first event with content."""
+    usage: dict[str, Any] | None = None
 
 
 class ResponseWarning(WireModel):
@@ -123,6 +146,7 @@ class DragomanDetails(WireModel):
     model: str | None = None
     attempts: list[ResponseAttempt] = Field(default_factory=list)
     cost: dict[str, Any] | None = None
+    usage_details: dict[str, int] | None = None
     warnings: list[ResponseWarning] = Field(default_factory=list)
 
 

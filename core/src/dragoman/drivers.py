@@ -1,0 +1,86 @@
+"""How a turn waits: by blocking the thread, or on an event loop.
+
+A turn is written once, as coroutines. With a blocking driver they never suspend, so ``at_once`` can run them
+without an event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Coroutine
+
+    from dragoman.attempt import Attempt
+    from dragoman.keeper import Keeper
+    from dragoman.state import Transaction
+    from dragoman.timeouts import Timeout
+    from dragoman.transport import AsyncTransport, Transport
+    from dragoman.types import Event
+
+__all__ = ["AsyncDriver", "BlockingDriver", "Driver", "at_once"]
+
+_Result = TypeVar("_Result")
+
+
+class Driver(Protocol):
+    """How a turn waits."""
+
+    def events(self, attempt: Attempt, timeout: Timeout) -> AsyncGenerator[Event]:
+        """Carry out an attempt; yield its events."""
+
+    async def operate(self, keeper: Keeper, operation: Callable[[Transaction], _Result]) -> _Result:
+        """Carry out an operation on a store."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+class BlockingDriver:
+    """Waits by blocking the thread."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def events(self, attempt: Attempt, timeout: Timeout) -> AsyncGenerator[Event]:
+        """Carry out an attempt."""
+        with contextlib.closing(self._transport.events(attempt, timeout)) as events:
+            for event in events:
+                yield event
+
+    async def operate(self, keeper: Keeper, operation: Callable[[Transaction], _Result]) -> _Result:
+        """Carry out an operation on a store."""
+        return keeper.run(operation)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)  # noqa: ASYNC251 - there is no event loop
+
+
+class AsyncDriver:
+    """Waits on the event loop."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self.events = transport.events
+
+    async def operate(self, keeper: Keeper, operation: Callable[[Transaction], _Result]) -> _Result:
+        """Carry out an operation on a store."""
+        return await keeper.arun(operation)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(seconds)
+
+
+def at_once(coroutine: Coroutine[Any, Any, _Result]) -> _Result:
+    """Return the result of a coroutine that a blocking driver carries: it never waits for an event loop."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        result: _Result = done.value
+        return result
+    coroutine.close()
+    raise RuntimeError("a blocking call tried to wait for an event loop")

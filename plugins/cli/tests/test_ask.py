@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -90,7 +91,7 @@ def test_the_rest_comes_on_stderr(run: Callable[..., Any], argv: list[str], out:
         ([script({"text": "so far"}, {"error": STATUS})], 4, "so far\n", "slow down"),
         ([script({"text": "so far"}, {"cut": True})], 5, "so far\n", "end mark"),
         ([script({"text": "so far"}, {"malformed": True})], 1, "so far\n", "not JSON"),
-        ([script({"pause": 30}), "--timeout", "0.1"], 5, "", "timeout.total"),
+        ([script({"pause": 30}), "--timeout", "0.1"], 5, "", "timeout.attempt"),
         (["x", "-o", "conversation=c"], 1, "", "Conversation with id 'c' not found"),
         (["x", "-o", "temperature=1", "--unsupported", "error"], 2, "", "'temperature'"),
         (["x", "-m", "nobody/x"], 6, "", "no installed plugin serves 'nobody'"),
@@ -149,6 +150,15 @@ def test_events_are_one_json_a_line_and_failures_among_them(run: Callable[..., A
     assert [event["type"] for event in events][:1] == ["response.created"]
     assert [event["type"] for event in events][-2:] == ["error", "response.failed"]
     assert (outcome.code, outcome.err) == (4, "error: echo/echo: slow down\n")
+
+
+def test_verbose_tells_cost_and_tokens(run: Callable[..., Any]) -> None:
+    usage = {"usage": {"input_tokens": 7, "output_tokens": 5}}
+    outcome = run("ask", *ECHO, script({"text": "x"}, usage), "-v")
+    assert (outcome.code, outcome.out) == (0, "x\n")
+    assert re.fullmatch(r"cost: (\$0\.00|not known), 7 tokens in, 5 out\n", outcome.err)  # known with prices
+    broken = run("ask", *ECHO, script({"text": "so far"}, {"error": STATUS}), "-v")
+    assert [line.partition(":")[0] for line in broken.err.splitlines()] == ["cost", "error"]
 
 
 def sent(run: Callable[..., Any], *argv: str) -> dict[str, Any]:

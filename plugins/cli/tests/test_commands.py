@@ -43,7 +43,7 @@ def states(spawn: Run, also: Path, *argv: str) -> dict[str, str]:
 def test_help_lists_commands_and_exit_codes(run: Run) -> None:
     outcome = run("--help")
     assert (outcome.code, outcome.err) == (0, "")
-    for word in ("ask", "plugins", "params", "models", "exit codes:", "130"):
+    for word in ("ask", "batch", "plugins", "params", "models", "exit codes:", "130"):
         assert word in outcome.out
 
 
@@ -140,6 +140,16 @@ def test_plugins_are_listed_and_not_imported(spawn: Run, install: Install) -> No
     assert lines[0] == ["name", "kind", "distribution", "version", "state"]
     assert ["loud", "plugin", "acme-loud", "1.2", "ok"] in lines
     assert ["gone", "provider", "acme-gone", "1.2", "missing module"] in lines
+
+
+def test_strategies_and_stores_are_listed_and_checked(spawn: Run, install: Install) -> None:
+    also = install("acme-last", "dragoman.strategies", "last = acme_last:Last", acme_last="class Last: ...")
+    install("acme-cellar", "dragoman.stores", "cellar = acme_cellar:open", acme_cellar="1 / 0")
+    found = states(spawn, also)
+    assert (found["strategy last acme-last"], found["store cellar acme-cellar"]) == ("ok", "ok")
+    checked = states(spawn, also, "--check")
+    assert checked["strategy last acme-last"] == "ok"
+    assert "ZeroDivisionError" in checked["store cellar acme-cellar"]
 
 
 def test_two_distributions_of_one_name_are_a_conflict(spawn: Run, install: Install) -> None:

@@ -60,13 +60,22 @@ def test_ctrl_c_ends_it_quietly_and_text_has_come_before() -> None:
 
 
 @pytest.mark.parametrize(
-    "argv", [["--help"], ["--version"], ["ask", "--help"], ["plugins"], ["plugins", "--json"], ["nobody"]]
+    "argv",
+    [
+        ["--help"],
+        ["--version"],
+        ["ask", "--help"],
+        ["batch", "--help"],
+        ["plugins"],
+        ["plugins", "--json"],
+        ["nobody"],
+    ],
 )
 def test_looking_around_loads_no_provider_and_no_client(argv: list[str]) -> None:
     code = (
         "import sys, dragoman_cli\n"
         f"dragoman_cli.main({argv!r})\n"
-        "heavy = {'httpx', 'pydantic', 'pluggy', 'dragoman_echo', 'dragoman_openai', 'dragoman_anthropic'}\n"
+        "heavy = {'httpx', 'pydantic', 'pluggy', 'rich', 'dragoman_echo', 'dragoman_openai'}\n"
         "sys.exit(f'loaded: {heavy & set(sys.modules)}' if heavy & set(sys.modules) else 0)"
     )
     done = subprocess.run(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import httpx
@@ -24,9 +24,10 @@ ECHO = Deployment(name="echo/*", model="echo/*")
 class Running:
     """A server: its address, its application, and how to stop it."""
 
-    def __init__(self, app):
+    def __init__(self, app, **listening_options):
         self.app = app
-        self._server = uvicorn.Server(listening(app, port=0, log_level="critical"))
+        config = listening(app, port=0, log_level="critical", **listening_options)
+        self._server = uvicorn.Server(config)
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
@@ -55,10 +56,10 @@ class Running:
 
 
 @contextmanager
-def running(*deployments, keyring=None, **options):
+def running(*deployments, keyring=None, uvicorn_options=None, **options):
     """Serve these deployments, echo by default."""
     app = create_app(ServerConfig(deployments=deployments or (ECHO,), **options), keyring=keyring)
-    server = Running(app)
+    server = Running(app, **uvicorn_options or {})
     try:
         yield server
     finally:
@@ -136,14 +137,14 @@ class Upstream:
         if mode != "silent":
             writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n")
             writer.write(b'data: {"text": "One "}\n\n')
-            if mode == "half":
-                await writer.drain()
-            else:
+            if mode != "half":
                 writer.write(b'data: {"text": "two"}\n\ndata: {"end": true}\n\n')
                 writer.close()
                 return
-        if not await reader.read():  # the end of what the other side sends: it has gone
-            self.left.set()
+        with suppress(ConnectionError):  # gone before it was told anything
+            await writer.drain()
+            await reader.read()  # the end of what the other side sends: it has gone
+        self.left.set()
         writer.close()
 
 
@@ -185,7 +186,7 @@ def upstream():
     register_provider(Toy())
     running_upstream = Upstream()
     running_upstream.deployment = Deployment(
-        name="toy", model="toy/m", settings={"api_base": running_upstream.url}
+        name="toy", model="toy/m", arguments={"settings": {"api_base": running_upstream.url}}
     )
     yield running_upstream
     running_upstream.stop()

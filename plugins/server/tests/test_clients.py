@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from dragoman_echo import script
 
 MODEL = "echo/gpt-5"
+LAST = {"response.completed", "response.failed", "response.incomplete", "error"}
 TOOL = {
     "type": "function",
     "name": "get_weather",
@@ -56,6 +57,38 @@ class Client:
                 return [event async for event in stream], await stream.get_final_response()
 
         return self._runner.run(read())
+
+    def talk(self, *turns, **options):
+        """Carry out turns over a WebSocket; return the events of each.
+
+        A turn is what to ask, or a function that makes it of the events so far.
+        """
+        manager = self.responses.connect(**options)
+
+        def asked(turn, told):
+            return {"model": MODEL, **(turn(told) if callable(turn) else turn)}
+
+        if hasattr(manager, "__enter__"):
+            with manager as connection:
+                told = []
+                for turn in turns:
+                    connection.response.create(**asked(turn, told))
+                    told.append([connection.recv()])
+                    while told[-1][-1].type not in LAST:
+                        told[-1].append(connection.recv())
+                return told
+
+        async def talk():
+            async with manager as connection:
+                told = []
+                for turn in turns:
+                    await connection.response.create(**asked(turn, told))
+                    told.append([await connection.recv()])
+                    while told[-1][-1].type not in LAST:
+                        told[-1].append(await connection.recv())
+                return told
+
+        return self._runner.run(talk())
 
     def close(self):
         self._result(self._client.close())
@@ -110,6 +143,38 @@ def test_streams(client):
     events, final = client.final(client.responses.stream(model=MODEL, input="One two"))
     assert final.output_text == "One two"
     assert events[-1].type == "response.completed"
+
+
+@pytest.mark.filterwarnings("ignore:connect:DeprecationWarning")  # how openai opens a connection
+def test_a_websocket(client):
+    def going_on(text, **more):
+        return lambda told: {
+            "input": text,
+            "store": False,
+            "previous_response_id": told[-1][-1].response.id,
+            **more,
+        }
+
+    play = script({"call": "get_weather", "arguments": {"city": "Paris"}})
+    answer = {"type": "function_call_output", "call_id": "call_echo_1", "output": "Sunny"}
+    *turns, failed = client.talk(
+        {"input": "One two", "generate": False, "store": False},
+        going_on("Three"),
+        going_on(play, tools=[TOOL]),
+        going_on([answer], tools=[TOOL], stream_id="side"),
+        going_on("Four", temperature=0.5, store=True),
+        {"input": "Five", "previous_response_id": "resp_0"},
+    )
+    *said, kept = [events[-1].response for events in turns]
+    assert [response.output_text for response in said] == ["", "Three", "", "Sunny"]
+    assert (kept.output_text, kept.usage.input_tokens) == ("Four", 16)
+    assert [event.type for event in turns[0]] == ["response.created", "response.completed"]
+    assert {event.stream_id for event in turns[3]} == {"side"}
+    for events in turns:
+        assert [event.sequence_number for event in events] == list(range(len(events)))
+    (refused,) = failed
+    assert (refused.status, refused.error.code) == (400, "previous_response_not_found")
+    assert client(client.responses.retrieve, kept.id) == kept
 
 
 def test_parse(client):

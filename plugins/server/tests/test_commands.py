@@ -390,7 +390,6 @@ litellm_settings: {{callbacks: [otel]}}
     code, out, err = run("check", path, AWS_PROFILE="work")
     assert (code, err) == (0, "")
     assert KEY not in out
-    assert f"notice: {path}:3: model_list[0].litellm_params.rpm is kept for routing, and not used yet" in out
     assert f"warning: {path}:4: model_list[1].litellm_params.api_key: the environment variable NOT_SET" in out
     assert f"warning: {path}:6: litellm_settings.callbacks is LiteLLM's" in out
     rows = [line.split(maxsplit=2) for line in out.splitlines()]

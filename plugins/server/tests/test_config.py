@@ -12,9 +12,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import dragoman_cli
 from dragoman import discovery
 from dragoman.parameters import PARAMETERS
-from dragoman.timeouts import Timeout
 from dragoman_server import Limits
 from dragoman_server.config import ConfigError, default_config, load_config, read_config
 from dragoman_server.config_keys import CHAT_PARAMETERS, LITELLM_PARAMS, MODEL_INFO, SECTIONS, SETTINGS, TOP
@@ -83,8 +83,7 @@ def test_what_litellm_documents_for_the_responses_api(read, monkeypatch, model, 
     (deployment,) = config.server.deployments
     assert (deployment.name, deployment.model) == (model, model)
     expected = {name: value.replace("os.environ/KEY", "a-key-of-somebody") for name, value in params.items()}
-    assert deployment.settings == expected
-    assert (deployment.parameters, deployment.options) == ({}, {})
+    assert deployment.arguments == {"settings": expected}
 
 
 def test_litellm_params_are_sorted(read):
@@ -114,21 +113,22 @@ model_list:
     assert said(config) == []
     (deployment,) = config.server.deployments
     assert deployment.id == "claude-1"
-    assert deployment.settings == {"api_key": "a-key-of-somebody", "api_base": "https://proxy.example"}
-    assert deployment.parameters == {
+    assert deployment.arguments == {
+        "settings": {"api_key": "a-key-of-somebody", "api_base": "https://proxy.example"},
         "temperature": 0.2,
         "max_output_tokens": 500,
         "reasoning": {"effort": "low", "summary": "auto"},
-    }
-    assert deployment.options == {
-        "timeout": Timeout(connect=10, first_event=30, between_events=5.5),
-        "num_retries": 3,
         "unsupported": "warn",
         "extra_headers": {"x-team": "blue"},
     }
-    unused = {message.split()[0].rpartition(".")[2] for _, message in said(config, "notice")}
-    prices = {"input_cost_per_token", "output_cost_per_token_above_200k_tokens"}
-    assert unused == {"rpm", "weight", "tags", "base_model"} | prices
+    assert (deployment.timeout, deployment.stream_timeout, deployment.num_retries) == (30, 5.5, 3)
+    assert (deployment.rpm, deployment.weight, deployment.tags) == (100, 2, {"fast"})
+    assert deployment.prices == {
+        "base_model": "claude-sonnet-4-5",
+        "input_cost_per_token": 3e-06,
+        "output_cost_per_token_above_200k_tokens": 0.00002,
+    }
+    assert said(config, "notice") == []
     assert [message for _, message in said(config, "warning") if "owner" in message]
 
 
@@ -168,7 +168,7 @@ def test_names_of_models(read, monkeypatch, name, params, model):
         ({"model": "openai/x", "input": "hello"}, 5, "is for each request to say"),
         ({"model": "openai/x", "timeout": "soon"}, 5, "timeout must be a number greater than 0, not text"),
         ({"model": "openai/x", "api_key": 12345}, 5, "api_key must be text that is not empty (quote it)"),
-        ({"model": "openai/x", "rpm": "many"}, 5, "rpm must be a number"),
+        ({"model": "openai/x", "rpm": "many"}, 5, "rpm must be a whole number"),
         ({"model": "openai/x", "litellm_credential_name": "x"}, 5, "credential_list has no such name"),
         ({"model": "openai/x", "input_cost_per_tokn": 1}, 5, "Did you mean 'input_cost_per_token'?"),
     ],
@@ -189,7 +189,7 @@ def test_what_only_drop_params_lets_pass(read):
     config = read(entry(**params))
     assert said(config) == []
     assert [line for line, _ in said(config, "warning")] == [5, 7]
-    assert config.server.deployments[0].parameters == {}
+    assert config.server.deployments[0].arguments == {"settings": {}, "unsupported": "warn"}
 
 
 def test_credentials_by_name(read, monkeypatch):
@@ -203,22 +203,34 @@ model_list:
   - {model_name: m, litellm_params: {model: azure/x, litellm_credential_name: team, api_version: 2024-10-21}}
 """)
     assert config.findings.all == []
-    assert config.server.deployments[0].settings == {
+    assert config.server.deployments[0].arguments["settings"] == {
         "api_key": "a-key-of-somebody",
         "api_base": "https://team.openai.azure.com",
         "api_version": "2024-10-21",
     }
 
 
-def test_one_name_twice_is_no_load_balancing_yet(read):
+def test_one_name_twice_is_a_group(read):
     config = read("""
 model_list:
   - {model_name: m, litellm_params: {model: echo/a}}
   - {model_name: m, litellm_params: {model: echo/b}}
 """)
-    assert [served.model for served in config.server.deployments] == ["echo/a"]
-    ((line, message),) = said(config, "warning")
-    assert (line, "'m' is there already" in message) == (4, True)
+    assert [(served.name, served.model) for served in config.server.deployments] == [
+        ("m", "echo/a"),
+        ("m", "echo/b"),
+    ]
+    assert config.findings.all == []
+
+
+def test_an_id_twice_is_refused(read):
+    config = read("""
+model_list:
+  - {model_name: m, litellm_params: {model: echo/a}, model_info: {id: one}}
+  - {model_name: m, litellm_params: {model: echo/b}, model_info: {id: one}}
+""")
+    ((line, message),) = said(config)
+    assert (line, "'one' is the id of another entry" in message) == (4, True)
 
 
 # ---- settings of all models -------------------------------------------------------------------------
@@ -233,14 +245,56 @@ litellm_settings: {drop_params: true, request_timeout: 60, num_retries: 4}
 router_settings: {num_retries: 2, model_group_alias: {c: a, d: {model: b, hidden: true}}}
 """)
     assert config.findings.all == []
-    options = {served.name: served.options for served in config.server.deployments}
-    minute, short = (
-        Timeout(first_event=60, between_events=60),
-        Timeout(connect=5, first_event=5, between_events=5),
+    told = {served.name: served for served in config.server.deployments}
+    assert told["a"].arguments == {"settings": {}, "unsupported": "warn"}
+    assert told["b"].arguments == {"settings": {}}
+    assert (told["b"].timeout, told["b"].num_retries) == (5, 0)
+    routing = config.server.routing
+    assert (routing.num_retries, routing.timeout) == (2, 60)
+    assert (routing.model_group_alias, routing.hidden_aliases) == ({"c": "a", "d": "b"}, {"d"})
+
+
+def test_how_calls_are_routed(read):
+    config = read(
+        entry("claude", model="echo/x")
+        + """- {model_name: gpt, litellm_params: {model: echo/y}}
+router_settings:
+  routing_strategy: latency-based-routing
+  routing_strategy_args: {ttl: 10, lowest_latency_buffer: 0.5}
+  fallbacks: [{claude: [gpt]}]
+  retry_policy: {RateLimitErrorRetries: 3}
+  allowed_fails_policy: {TimeoutErrorAllowedFails: 12}
+  stream_recovery: buffer
+litellm_settings:
+  fallbacks: [{gpt: [claude]}]
+  context_window_fallbacks: [{claude: [gpt]}]
+  cooldown_time: 7
+"""
     )
-    assert options["a"] == {"unsupported": "warn", "num_retries": 2, "timeout": minute}
-    assert options["b"] == {"num_retries": 0, "timeout": short}
-    assert (options["c"], options["d"]) == (options["a"], options["b"])
+    assert config.findings.all == []
+    routing = config.server.routing
+    assert (routing.strategy, routing.strategy_arguments["ttl"]) == ("latency-based-routing", 10)
+    assert routing.fallbacks == {"claude": ("gpt",)}
+    assert routing.context_window_fallbacks == {"claude": ("gpt",)}
+    assert (routing.retry_policy, routing.allowed_fails_policy) == (
+        {"RateLimitError": 3},
+        {"TimeoutError": 12},
+    )
+    assert (routing.stream_recovery, routing.cooldown_time) == ("buffer", 7)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("{fallbacks: [{claude: [gtp]}]}", "fallbacks.claude must lead to a model_name of model_list"),
+        ("{fallbacks: [claude]}", "a mapping such as"),
+        ("{routing_strategy: fastest}", "fastest"),
+        ("{stream_recovery: maybe}", "fail or continue or buffer"),
+    ],
+)
+def test_what_is_wrong_with_routing(read, settings, message):
+    ((_, words),) = said(read(entry("claude", model="echo/x") + f"\nrouter_settings: {settings}\n"))
+    assert message in words
 
 
 def test_what_litellm_has_and_dragoman_has_not_is_said_and_nothing_more(read):
@@ -248,17 +302,11 @@ def test_what_litellm_has_and_dragoman_has_not_is_said_and_nothing_more(read):
         entry(model="echo/x")
         + """
 router_settings:
-  routing_strategy: latency-based-routing
-  routing_strategy_args: {ttl: 10, lowest_latency_buffer: 0.5}
-  fallbacks: [{claude: [gpt]}]
-  retry_policy: {RateLimitErrorRetries: 3}
-  allowed_fails_policy: {TimeoutErrorAllowedFails: 12}
   redis_host: os.environ/NOT_SET
 litellm_settings:
   callbacks: [otel]
   cache: true
   cache_params: {type: redis, whatever: 1}
-  fallbacks: [{claude: [gpt]}]
   max_budget: 10
 general_settings:
   store_model_in_db: true
@@ -268,8 +316,6 @@ callback_settings: {otel: {message_logging: false}}
 """
     )
     assert said(config) == []
-    later = {message.split()[0] for _, message in said(config, "notice")}
-    assert {name.partition(".")[0] for name in later} == {"router_settings", "litellm_settings"}
     nothing = {message.split()[0] for _, message in said(config, "warning")}
     assert nothing == {
         "router_settings.redis_host",
@@ -307,7 +353,7 @@ callback_settings: {otel: {message_logging: false}}
         ("dragoman_settings: {limits: {body: 1.5}}", "body must be a whole number, 1 or more"),
         ("litellm_settings: {drop_params: 'true'}", "drop_params must be true or false, not text"),
         ("litellm_settings: [drop_params]", "litellm_settings must be a mapping, not a list"),
-        ("router_settings: {model_group_alias: {x: nothing}}", "must be a model_name of model_list"),
+        ("router_settings: {model_group_alias: {x: nothing}}", "must lead to a model_name of model_list"),
         ("environment_variables: {A: [1]}", "environment_variables.A must be text"),
     ],
 )  # fmt: skip
@@ -336,7 +382,9 @@ def test_settings_of_the_server(read, monkeypatch):
     config = read(
         entry(model="echo/x")
         + """
-general_settings: {master_key: os.environ/KEY, database_url: "postgresql://u:p@h/d", max_request_size_mb: 2}
+general_settings:
+  {master_key: os.environ/KEY, database_url: "postgresql://u:p@h/d", max_request_size_mb: 2,
+   allow_requests_on_db_unavailable: true}
 dragoman_settings:
   {retention_days: 7, host: 0.0.0.0, port: os.environ/PORT, limits: {depth: 9, grace: 0.5}}
 """
@@ -346,6 +394,7 @@ dragoman_settings:
     server = config.server
     assert (server.master_key, server.store) == ("sk-0123456789abcdef", "postgresql://u:p@h/d")
     assert server.retention == 7 * 86400
+    assert server.unstored_without_store is True
     assert server.limits == Limits(body=2 * 1024 * 1024, depth=9, grace=0.5)
 
 
@@ -354,6 +403,7 @@ def test_defaults_of_the_server(read):
     assert config.findings.all == []
     assert (config.server.master_key, config.server.store, config.server.limits) == (None, None, Limits())
     assert config.server.retention == 30 * 86400
+    assert config.server.unstored_without_store is False
     assert read("dragoman_settings: {retention_days: forever}").server.retention is None
 
 
@@ -395,10 +445,7 @@ def test_a_variable_that_is_not_set(read):
     warnings = said(config, "warning")
     assert [line for line, _ in warnings] == [5, 7]
     assert "NOT_SET is not set" in warnings[0][1]
-    assert (config.server.deployments[0].settings, config.server.deployments[0].options) == (
-        {},
-        {"extra_headers": {}},
-    )
+    assert config.server.deployments[0].arguments == {"settings": {}, "extra_headers": {}}
 
 
 def test_no_message_shows_a_secret(read, monkeypatch):
@@ -434,7 +481,8 @@ def test_included_files(read, tmp_path):
         "model_list:\n  - {model_name: b, litellm_params: {model: echo/b, bogus: 1}}\n",
     )
     assert [served.name for served in config.server.deployments] == ["a", "b"]
-    assert config.server.deployments[0].options == {"num_retries": 1, "unsupported": "warn"}
+    assert config.server.deployments[0].arguments == {"settings": {}, "unsupported": "warn"}
+    assert config.server.routing.num_retries == 1
     (error,) = config.findings.errors
     assert (error.place.file, error.place.line) == (str(tmp_path / "models.yaml"), 3)
     assert list(config.files) == [tmp_path / "config.yaml", tmp_path / "models.yaml"]
@@ -476,9 +524,9 @@ model_list:
     litellm_params: {<<: *defaults, model: echo/b}
 """)
     assert said(config) == []
-    assert [(served.model, served.options) for served in config.server.deployments] == [
-        ("echo/a", {"num_retries": 3}),
-        ("echo/b", {"num_retries": 3}),
+    assert [(served.model, served.num_retries) for served in config.server.deployments] == [
+        ("echo/a", 3),
+        ("echo/b", 3),
     ]
 
 
@@ -511,6 +559,13 @@ def test_a_chain_is_served_if_something_shows_that_it_leads_somewhere(monkeypatc
     assert served_by_default() == {"echo/*"}
     monkeypatch.setenv("AWS_PROFILE", "work")
     assert served_by_default() == {"echo/*", "bedrock/*"}
+
+
+def test_a_provider_that_takes_only_models_it_knows_is_served_and_checked(monkeypatch, capsys):
+    monkeypatch.setenv("VERTEXAI_PROJECT", "a-project")
+    assert served_by_default() == {"echo/*", "vertex_ai/*"}
+    assert dragoman_cli.main(["check"]) == 0
+    assert "VERTEXAI_PROJECT leads to them" in capsys.readouterr().out
 
 
 # ---- any unknown key, anywhere ------------------------------------------------------------------------

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 
 import httpx
 import pytest
+from websockets.sync.client import connect
 
 from dragoman.memory import MemoryStore
 from dragoman.state import StoredResponse
+from dragoman.types import TERMINAL_EVENTS
 from dragoman_server import Deployment, service
 from dragoman_server.openapi import document
 from dragoman_server.routes import PATHS
@@ -89,6 +92,62 @@ def test_without_its_store_a_server_does_what_needs_none(serve, store):
         assert http.get(f"/responses/{kept}").status_code == 200
 
 
+def test_a_server_may_answer_unstored_while_its_store_is_down(serve, store, events_of):
+    with (
+        serve(store="broken://", unstored_without_store=True) as server,
+        httpx.Client(base_url=server.url) as http,
+    ):
+        asked = {"model": "echo/m", "input": "Hi"}
+        kept = http.post("/responses", json=asked).json()
+        conversation = http.post("/conversations", json={}).json()["id"]
+        assert kept["store"] is True
+        assert kept["dragoman"]["warnings"] == []
+        store.broken = True
+        whole = http.post("/responses", json=asked).json()
+        events = events_of(http.post("/responses", json={**asked, "stream": True}).content)
+        for answer in (whole, events[-1]["response"]):
+            assert (answer["status"], answer["store"]) == ("completed", False)
+            (warning,) = answer["dragoman"]["warnings"]
+            assert warning["param"] == "store"
+            assert "was not stored" in warning["message"]
+        for history in (
+            {"previous_response_id": kept["id"]},
+            {"conversation": conversation},
+            {"input": [{"type": "item_reference", "id": kept["output"][0]["id"]}]},
+            {"background": True},
+        ):
+            answer = http.post("/responses", json={**asked, **history})
+            assert answer.status_code == 503, history
+            assert answer.json()["error"]["code"] == "store_unavailable"
+        store.broken = False
+        assert http.get(f"/responses/{whole['id']}").status_code == 404
+        assert http.get(f"/responses/{kept['id']}").json() == kept
+
+
+def test_a_websocket_without_its_store_goes_on_with_what_needs_none(serve, store):
+    with serve(store="broken://") as server:
+        url = server.url.replace("http", "ws", 1)
+        with connect(f"{url}/responses", proxy=None) as connection:
+
+            def ask(**more):
+                connection.send(
+                    json.dumps({"type": "response.create", "model": "echo/m", "input": "Hi", **more})
+                )
+                while (frame := json.loads(connection.recv(10)))["type"] not in {*TERMINAL_EVENTS, "error"}:
+                    pass
+                return frame
+
+            kept = ask()["response"]["id"]
+            store.broken = True
+            loose = ask(store=False)["response"]["id"]
+            again = ask(store=False, previous_response_id=loose)["response"]
+            assert (again["status"], again["usage"]["input_tokens"]) == ("completed", 3)
+            assert ask(previous_response_id=kept, store=False)["code"] == "store_unavailable"
+            assert ask()["type"] == "response.failed"  # it is not kept, so it is not completed
+            store.broken = False
+            assert ask(previous_response_id=kept)["response"]["usage"]["input_tokens"] == 3
+
+
 def test_what_a_dead_process_left_is_failed_at_the_start(serve, store):
     now = time.time()
     for name, lease in [("dead", now - 1), ("alive", now + 100)]:
@@ -140,7 +199,7 @@ def test_requests_are_not_mixed_up(server):
 
 def test_no_answer_shows_a_secret_of_the_config(serve, caplog):
     settings = {"api_key": "canary-upstream", "api_base": "http://127.0.0.1:9"}  # where nobody answers
-    paid = Deployment(name="paid", model="openai/m", settings=settings)
+    paid = Deployment(name="paid", model="openai/m", arguments={"settings": settings})
     with serve(paid, master_key="canary-master") as server:
         keyed = {"authorization": "Bearer canary-master"}
         with httpx.Client(base_url=server.url) as http:

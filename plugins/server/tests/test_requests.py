@@ -7,6 +7,7 @@ import socket
 import httpx
 import pytest
 
+from dragoman_echo import script
 from dragoman_server import Deployment
 
 JSON = {"content-type": "application/json"}
@@ -80,9 +81,9 @@ def test_limits(serve, limits):
         with socket.create_connection(("127.0.0.1", server.port)) as connection:
             connection.sendall(
                 b"POST /responses HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
-                b"content-length: 1000\r\n\r\n{"
+                b"content-length: 1000\r\nconnection: close\r\n\r\n{"
             )
-            answered = connection.recv(65536)
+            answered = connection.makefile("rb").read()  # it may come in two pieces
         assert answered.startswith(b"HTTP/1.1 408 ")
         assert b'"code":"request_timeout"' in answered
 
@@ -103,8 +104,8 @@ def test_headers_without_an_end_end_the_connection(server):
         "api_base", "api_key", "api_version", "base_url", "extra_body", "extra_headers", "extra_query",
         "headers",
         "http_client", "settings", "timeout", "num_retries", "mock_response", "custom_llm_provider",
-        "drop_params", "allowed_openai_params", "unsupported", "fallbacks", "text_format", "litellm_metadata",
-        "aws_region_name",
+        "drop_params", "allowed_openai_params", "unsupported", "stream_recovery", "text_format",
+        "litellm_metadata", "aws_region_name",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("path", ["responses", "responses/compact", "responses/input_tokens"])
@@ -156,12 +157,11 @@ def test_an_unknown_model_names_the_nearest(serve):
         assert error(http.get("/models/none"), 404)["code"] == "model_not_found"
 
 
-def test_exact_names_then_the_longest_pattern_then_the_first(serve):
+def test_exact_names_then_the_longest_pattern(serve):
     deployments = [
-        Deployment(name=name, model=f"echo/{model}", parameters={"metadata": {"by": by}})
+        Deployment(name=name, model=f"echo/{model}", arguments={"metadata": {"by": by}})
         for name, model, by in [
             ("*", "*", "any"), ("a*", "a*", "short"), ("ab*", "ab*", "long"), ("abc", "abc", "exact"),
-            ("abc", "abc", "second"),
         ]
     ]  # fmt: skip
     with serve(*deployments) as server:
@@ -170,6 +170,21 @@ def test_exact_names_then_the_longest_pattern_then_the_first(serve):
             assert (answer["model"], answer["metadata"]) == (model, {"by": by})
         own = {"model": "abc", "input": "Hi", "metadata": {"by": "caller"}}
         assert httpx.post(f"{server.url}/responses", json=own).json()["metadata"] == {"by": "caller"}
+
+
+def test_a_caller_names_fallbacks_of_what_is_served_and_nothing_else(serve):
+    served = [Deployment(name="a", model="echo/a"), Deployment(name="b", model="echo/b")]
+    failing = script({"error": {"status": 400, "message": "not here"}})
+    with serve(*served) as server:
+
+        def ask(**more):
+            return httpx.post(f"{server.url}/responses", json={"model": "a", "input": failing, **more})
+
+        attempts = error(ask(fallbacks=["b"]), 400)
+        assert attempts["message"] == "not here"
+        assert error(ask(fallbacks=["echo/c"]), 404)["code"] == "model_not_found"
+        refused = error(ask(fallbacks=[{"model": "b", "api_base": "http://evil.example"}]), 400)
+        assert (refused["param"], refused["code"]) == ("api_base", "parameter_not_allowed")
 
 
 def test_a_config_that_is_read_again_serves_the_next_request(serve):
@@ -200,16 +215,50 @@ def test_a_wrong_method_names_the_right_ones(http, method, path, allowed):
     assert answer.headers["allow"] == allowed
 
 
-def test_a_websocket_is_answered_with_426(http):
+def test_where_websockets_are_off_an_upgrade_is_answered_with_426(serve):
     headers = {"connection": "upgrade", "upgrade": "websocket", "sec-websocket-version": "13"}
-    assert error(http.get("/v1/responses", headers=headers), 426)["code"] == "websocket_off"
+    with serve(uvicorn_options={"ws": "none"}) as server:
+        answer = httpx.get(f"{server.url}/v1/responses", headers=headers)
+        assert error(answer, 426)["code"] == "websocket_off"
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "order=up", "after=msg_none"])
-def test_a_wrong_page_is_named(http, query):
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [("limit=0", 400), ("limit=101", 400), ("limit=x", 400), ("order=up", 400), ("after=msg_none", 404)],
+)
+def test_a_wrong_page_is_named(http, query, status):
     made = http.post("/responses", json={"model": "echo/m", "input": "Hi"}).json()
     answer = http.get(f"/responses/{made['id']}/input_items?{query}")
-    assert error(answer, 400)["param"] == query.partition("=")[0]
+    assert error(answer, status)["param"] == query.partition("=")[0]
+
+
+@pytest.mark.parametrize("wanted", ["response", "input_items", "items", "item", "new item"])
+def test_what_is_to_be_included_is_checked_wherever_it_can_be_asked_for(http, wanted):
+    item = {"role": "user", "content": "x"}
+    response = http.post("/responses", json={"model": "echo/m", "input": [item]}).json()["id"]
+    conversation = http.post("/conversations", json={"items": [item]}).json()["id"]
+    items = f"/conversations/{conversation}/items"
+    first = http.get(items).json()["data"][0]["id"]
+    path = {
+        "response": f"/responses/{response}",
+        "input_items": f"/responses/{response}/input_items",
+        "items": items,
+        "item": f"{items}/{first}",
+        "new item": items,
+    }[wanted]
+    known = ["reasoning.encrypted_content", "message.output_text.logprobs"]
+
+    def ask(name, values):
+        params = [(name, value) for value in values]
+        if wanted == "new item":
+            return http.post(path, params=params, json={"items": [item]})
+        return http.get(path, params=params)
+
+    for name in ("include", "include[]"):
+        assert ask(name, known).status_code == 200
+        refused = error(ask(name, [*known, "message.everything"]), 400)
+        assert refused["param"] == "include[2]"
+        assert "message.everything" in refused["message"]
 
 
 @pytest.mark.parametrize(
@@ -265,3 +314,22 @@ def test_what_a_client_says_of_itself_goes_nowhere(http):
     answer = http.post("/responses", json=asked)
     assert answer.status_code == 200
     assert "codex" not in answer.text
+
+
+def test_headers_tell_who_answered_after_how_many_attempts(serve):
+    served = [
+        Deployment(id="first", name="a", model="echo/a"),
+        Deployment(id="second", name="b", model="echo/b"),
+    ]
+    refusing = script({"error": {"status": 403, "message": "no"}})
+    failing = {"model": "a", "input": refusing, "fallbacks": ["b"]}
+    with serve(*served) as server:
+        answer = httpx.post(f"{server.url}/responses", json={"model": "a", "input": "Hi"})
+        assert error(httpx.post(f"{server.url}/responses", json=failing), 403)
+    told = {name: value for name, value in answer.headers.items() if name.startswith("x-dragoman")}
+    assert told.pop("x-dragoman-cost", "0") == "0"
+    assert told == {
+        "x-dragoman-model": "echo/a",
+        "x-dragoman-deployment": "first",
+        "x-dragoman-attempts": "1",
+    }

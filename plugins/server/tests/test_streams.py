@@ -94,7 +94,10 @@ def test_a_refusal_after_the_grace_is_an_error_then_a_failed_response(hasty, eve
     assert [event["sequence_number"] for event in (created, error, failed)] == [0, 1, 2]
     assert error["message"] == error["error"]["message"] == "Slow down."
     assert failed["type"] == "response.failed"
+    attempts = failed["response"]["dragoman"]["attempts"]
+    assert {attempt["status"] for attempt in attempts} == {429}
     assert failed["response"] == created["response"] | {
+        "dragoman": created["response"]["dragoman"] | {"attempts": attempts},
         "status": "failed",
         "error": {"code": "rate_limit_exceeded", "message": "Slow down."},
     }

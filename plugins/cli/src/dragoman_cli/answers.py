@@ -6,9 +6,11 @@ The answer goes to stdout; what is said about it goes to stderr.
 from __future__ import annotations
 
 import sys
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from dragoman.errors import APIError
+from dragoman_cli.progress import money
 from dragoman_cli.terminal import Flow, as_json, note, remark, say
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from dragoman import Dragoman, Response
 
-__all__ = ["note_warnings", "print_events", "print_text", "print_whole"]
+__all__ = ["note_cost", "note_warnings", "print_events", "print_text", "print_whole", "wire"]
 
 
 def print_text(client: Dragoman, options: dict[str, Any], *, reasoning: bool) -> Response:
@@ -57,7 +59,7 @@ def print_events(client: Dragoman, options: dict[str, Any]) -> Response:
     """Print every event, one JSON object a line, as it comes."""
     with client.responses.stream(**options) as stream:
         for event in stream:
-            say(as_json({"type": event.type, **_wire(event)}))
+            say(as_json({"type": event.type, **wire(event)}))
         return stream.get_final_response()
 
 
@@ -67,9 +69,9 @@ def print_whole(client: Dragoman, options: dict[str, Any]) -> Response:
         response: Response = client.responses.create(**options)
     except APIError as error:
         if error.response is not None:
-            say(as_json(_wire(error.response), indent=2))
+            say(as_json(wire(error.response), indent=2))
         raise
-    say(as_json(_wire(response), indent=2))
+    say(as_json(wire(response), indent=2))
     return response
 
 
@@ -80,6 +82,20 @@ def note_warnings(response: Response) -> None:
     if response.status == "incomplete":
         reason = response.incomplete_details.reason if response.incomplete_details else None
         note("warning", f"the answer is incomplete: {reason or 'no reason given'}")
+
+
+def note_cost(response: Response) -> None:
+    """Write to stderr what the answer has cost, and its tokens, as far as they are known."""
+    told = response.dragoman.cost if response.dragoman else None
+    parts = [money(Decimal(told["total"]), told["currency"]) if told else "not known"]
+    if usage := response.usage:
+        parts.append(f"{usage.input_tokens} tokens in, {usage.output_tokens} out")
+    note("cost", ", ".join(parts))
+
+
+def wire(model: BaseModel) -> dict[str, Any]:
+    """Return the JSON that came: without the fields that only the class has."""
+    return model.model_dump(mode="json", exclude_unset=True, warnings=False)
 
 
 def _note_what_is_not_text(response: Response) -> None:
@@ -93,7 +109,7 @@ def _note_what_is_not_text(response: Response) -> None:
 
 
 def _spoken_otherwise(response: Response) -> Iterator[str]:
-    for item in map(_wire, response.output):
+    for item in map(wire, response.output):
         match item:
             case {"type": "message", "content": [*parts]}:
                 yield from (f"refused: {part['refusal']}" for part in parts if part.get("type") == "refusal")
@@ -101,8 +117,3 @@ def _spoken_otherwise(response: Response) -> Iterator[str]:
                 yield f"call {name}({arguments})"
             case {"type": "custom_tool_call", "name": name, "input": written}:
                 yield f"call {name}({written})"
-
-
-def _wire(model: BaseModel) -> dict[str, Any]:
-    """Return the JSON that came: without the fields that only the class has."""
-    return model.model_dump(mode="json", exclude_unset=True, warnings=False)

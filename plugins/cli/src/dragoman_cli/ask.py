@@ -52,6 +52,7 @@ def configure(parser: ArgumentParser) -> None:
         help="any other parameter of a call; VALUE is JSON or else a string, a dotted KEY nests "
         "(text.verbosity=low); repeatable",
     )
+    add("-v", "--verbose", action="store_true", help="tell the cost and the tokens on stderr")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print the whole response as JSON")
     form.add_argument("--events", action="store_true", help="print the stream's events, one JSON a line")
@@ -80,6 +81,10 @@ def run(arguments: Namespace) -> int:
         except APIError as error:
             if error.response is not None:
                 answers.note_warnings(error.response)
+                if arguments.verbose:
+                    answers.note_cost(error.response)
             raise
     answers.note_warnings(response)
+    if arguments.verbose:
+        answers.note_cost(response)
     return OK

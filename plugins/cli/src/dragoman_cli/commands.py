@@ -25,6 +25,7 @@ __all__ = ["BUILT_IN", "Command", "load_command", "summaries"]
 
 BUILT_IN = {
     "ask": "dragoman_cli.ask",
+    "batch": "dragoman_cli.batch",
     "models": "dragoman_cli.models",
     "params": "dragoman_cli.params",
     "plugins": "dragoman_cli.plugins",

@@ -19,7 +19,13 @@ __all__ = ["configure", "help", "run"]
 
 help = "list what is installed, and in which state"  # noqa: A001 - the name that Command has
 
-_GROUPS = {"provider": discovery.PROVIDERS, "plugin": discovery.PLUGINS, "command": discovery.COMMANDS}
+_GROUPS = {
+    "provider": discovery.PROVIDERS,
+    "plugin": discovery.PLUGINS,
+    "store": discovery.STORES,
+    "strategy": discovery.STRATEGIES,
+    "command": discovery.COMMANDS,
+}
 _WORKING = "ok"
 _CONFLICT = "conflict"
 
@@ -97,5 +103,7 @@ def _check_provider(name: str) -> None:
 _CHECKS: dict[str, Callable[[str], object]] = {
     "provider": _check_provider,
     "plugin": lambda name: discovery.load(discovery.PLUGINS, name),
+    "store": lambda name: discovery.load(discovery.STORES, name),
+    "strategy": lambda name: discovery.load(discovery.STRATEGIES, name),
     "command": load_command,
 }

@@ -9,7 +9,8 @@
 
 from __future__ import annotations
 
+from dragoman.routing import Deployment
 from dragoman_server.app import create_app
-from dragoman_server.gateway import Deployment, Limits, ServerConfig
+from dragoman_server.gateway import Limits, ServerConfig
 
 __all__ = ["Deployment", "Limits", "ServerConfig", "create_app"]

@@ -18,13 +18,16 @@ if TYPE_CHECKING:
     from dragoman.providers import Provider
     from dragoman_server.gateway import Limits
 
-__all__ = ["check_fields", "parse_body", "read_body", "refuse_options"]
+__all__ = ["check_entries", "check_fields", "parse_body", "parse_object", "read_body", "refuse_options"]
 
 _OPTIONS = (frozenset(CallOptions.__annotations__) - frozenset(CallParameters.__annotations__)) | frozenset(
-    {*COMMON_SETTINGS, "base_url", "fallbacks", "headers", "organization"}
+    {*COMMON_SETTINGS, "base_url", "headers", "organization"}
 )
 """What configures a call in Python, and here is the operator's: where it goes, with whose key, how often."""
+_CALLERS = frozenset({"fallbacks", "disable_fallbacks", "tags"})
+"""What a caller may say of routing: names of what is served here lead nowhere else."""
 _IDENTITY = {b"", b"identity"}
+_LISTS = {"input": "items", "tools": "tools"}  # field -> the limit of its length
 
 
 async def read_body(
@@ -79,28 +82,58 @@ def parse_body(body: bytes, headers: Mapping[bytes, bytes], limits: Limits) -> d
             code="unsupported_media_type",
             type="invalid_request_error",
         )
+    return parse_object(body, limits, "body")
+
+
+def parse_object(text: bytes, limits: Limits, what: str) -> dict[str, Any]:
+    """Return the JSON object that a body or a frame is.
+
+    Raises:
+        BadRequestError: it is none, or nested too deep; the message calls it `what`.
+    """
     try:
-        value = from_json(body, allow_inf_nan=False)
+        value = from_json(text, allow_inf_nan=False)
     except ValueError as problem:
         if "recursion" in str(problem):
-            raise _too_deep(limits) from None
-        raise BadRequestError(f"The body is not valid JSON: {problem}.", code="invalid_json") from None
+            raise _too_deep(limits, what) from None
+        raise BadRequestError(f"The {what} is not valid JSON: {problem}.", code="invalid_json") from None
     if not isinstance(value, dict):
-        raise BadRequestError("The body must be a JSON object.", code="invalid_type")
+        raise BadRequestError(f"The {what} must be a JSON object.", code="invalid_type")
     # As many brackets as levels are the least that can be too deep: most bodies need no closer look.
-    if body.count(b"[") + body.count(b"{") > limits.depth and _deeper(value, limits.depth):
-        raise _too_deep(limits)
+    if text.count(b"[") + text.count(b"{") > limits.depth and _deeper(value, limits.depth):
+        raise _too_deep(limits, what)
     return value
 
 
-def refuse_options(body: Mapping[str, Any], provider: Provider) -> None:
+def check_entries(body: Mapping[str, Any], limits: Limits) -> None:
+    """Check how long the lists of a request are.
+
+    Raises:
+        BadRequestError: naming the field.
+    """
+    for name, limit in _LISTS.items():
+        value, most = body.get(name), getattr(limits, limit)
+        if isinstance(value, list) and len(value) > most:
+            raise BadRequestError(
+                f"{name} must have at most {most} entries on this server.",
+                param=name,
+                code="too_many_entries",
+            )
+
+
+def refuse_options(body: Mapping[str, Any], provider: Provider | None = None) -> None:
     """Refuse what would choose the upstream, its credentials, or how it is called.
+
+    Args:
+        body: what a caller sent.
+        provider: whose settings are refused, too.
 
     Raises:
         BadRequestError: naming the field.
     """
     for name in body:
-        if name in _OPTIONS or provider.takes_setting(name):
+        ours = name in _OPTIONS and name not in _CALLERS
+        if ours or (provider is not None and provider.takes_setting(name)):
             raise BadRequestError(
                 f"{name} is not a caller's to set: the server's configuration decides where and how models "
                 "are called. Leave it out.",
@@ -145,5 +178,5 @@ def _too_large(limits: Limits) -> RequestTooLargeError:
     )
 
 
-def _too_deep(limits: Limits) -> BadRequestError:
-    return BadRequestError(f"The body is nested deeper than {limits.depth} levels.", code="json_too_deep")
+def _too_deep(limits: Limits, what: str) -> BadRequestError:
+    return BadRequestError(f"The {what} is nested deeper than {limits.depth} levels.", code="json_too_deep")

@@ -21,13 +21,13 @@ _GOOD_FOR = 1.0  # seconds: whoever may ask without a key must not keep the stor
 async def list_models(exchange: Exchange) -> None:
     """``GET /models``."""
     # The first call imports providers' modules.
-    models = await asyncio.to_thread(exchange.service.deployments.models)
+    models = await asyncio.to_thread(exchange.service.fleet.models)
     await exchange.answer({"object": "list", "data": models})
 
 
 async def retrieve_model(exchange: Exchange) -> None:
     """``GET /models/{model}``."""
-    await exchange.answer(exchange.service.deployments.model(exchange.path["model"]))
+    await exchange.answer(exchange.service.fleet.model(exchange.path["model"]))
 
 
 async def describe(exchange: Exchange) -> None:

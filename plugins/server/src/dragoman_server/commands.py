@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import os
 import socket
 import sys
 from dataclasses import replace
@@ -15,6 +16,7 @@ from dragoman_cli.terminal import remark, say, table
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Callable
 
     from dragoman_server.config import Config
 
@@ -23,6 +25,7 @@ __all__ = ["check", "serve"]
 _HOST = "127.0.0.1"
 _PORT = 4000
 _LEVELS = ("debug", "info", "warning", "error")
+_IN_MEMORY = frozenset({"", "sqlite:", "sqlite:///:memory:"})  # stores of one process alone
 _NAMED = 8  # models in the ready line
 
 
@@ -42,6 +45,13 @@ class _Serve:
         add("--port", type=int, help=f"else dragoman_settings.port, else {_PORT}; 0 takes any that is free")
         add(
             "--store", metavar="URL", help="where responses are kept: sqlite:///dragoman.db, postgresql://..."
+        )
+        add(
+            "--workers",
+            type=int,
+            default=1,
+            metavar="N",
+            help="processes that serve the port together (default 1); more than one need a --store",
         )
         add("--log-level", choices=_LEVELS, default="info")
 
@@ -64,19 +74,34 @@ class _Serve:
         refusal = _refusal(host, config)
         if refusal:
             raise UsageError(refusal)
+        refusal = _refuse_workers(arguments.workers, config)
+        if refusal:
+            raise UsageError(refusal)
         listener = _listen(host, _PORT if port is None else port)
         _log_to_stderr(arguments.log_level)
-        from dragoman_server.config_serving import run_server  # noqa: PLC0415 - not for --help
+        from dragoman.plugins import plugins  # noqa: PLC0415 - not for --help
+        from dragoman_server.config_serving import run_server  # noqa: PLC0415
+        from dragoman_server.workers import run_workers  # noqa: PLC0415
 
-        with listener:
+        def serve_until_told(ready: Callable[[], None], parent: int | None = None) -> int:
+            plugins().tell("serving")  # in each worker: threads do not survive a fork
             return run_server(
                 config,
                 listener,
                 read=lambda: _configured(arguments.config, arguments.store),
-                ready=lambda: say(_ready(listener, config)),
+                ready=ready,
                 refusal=lambda changed: _refusal(host, changed),
                 log_level="debug" if arguments.log_level == "debug" else "warning",
+                parent=parent,
             )
+
+        def say_ready() -> None:
+            say(_ready(listener, config))
+
+        with listener:
+            if arguments.workers == 1:
+                return serve_until_told(say_ready)
+            return run_workers(arguments.workers, serve_until_told, say_ready)
 
 
 class _Check:
@@ -134,6 +159,22 @@ def _refusal(host: str, config: Config) -> str | None:
         "Set general_settings.master_key in the config, or the environment variable DRAGOMAN_MASTER_KEY "
         "(such as sk-$(openssl rand -hex 24)), or listen on 127.0.0.1"
     )
+
+
+def _refuse_workers(count: int, config: Config) -> str | None:
+    """Return why so many processes cannot serve a config, None where they can."""
+    if count < 1:
+        return f"--workers must be at least 1, not {count}"
+    if count == 1:
+        return None
+    if not hasattr(os, "fork"):
+        return "--workers: several need processes that fork, which this system does not have; leave it out"
+    if (config.server.store or "").rstrip("/") in _IN_MEMORY:
+        return (
+            f"--workers {count}: each process would have a memory of its own. Name a store that they share: "
+            "--store sqlite:///dragoman.db, or postgresql://..., or dragoman_settings.store in the config"
+        )
+    return None
 
 
 def _is_loopback(host: str) -> bool:

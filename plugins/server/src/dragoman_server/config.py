@@ -10,19 +10,21 @@ Everything that is wrong is reported together, each with its file and line.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dragoman import discovery
+from dragoman.errors import BadRequestError
+from dragoman.routing import Deployment, Fleet, RoutingSettings
 from dragoman_server.config_credentials import found_deployments
 from dragoman_server.config_files import check_readers, read_environment, read_with_included
-from dragoman_server.config_findings import ConfigError, Findings, nearest
+from dragoman_server.config_findings import ConfigError, Findings
 from dragoman_server.config_keys import CREDENTIAL, SECTIONS, TOP
 from dragoman_server.config_models import read_model
 from dragoman_server.config_params import Context
 from dragoman_server.config_sections import read_key, read_section, unknown_key
 from dragoman_server.config_values import expand
-from dragoman_server.gateway import Deployment, Limits, ServerConfig
+from dragoman_server.gateway import Limits, ServerConfig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +35,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Config", "ConfigError", "check_store", "default_config", "load_config", "read_config"]
 
+_OF_BOTH = (
+    "num_retries",
+    "fallbacks",
+    "context_window_fallbacks",
+    "content_policy_fallbacks",
+    "default_fallbacks",
+    "allowed_fails",
+    "cooldown_time",
+)
 _KEY_VARIABLES = ("DRAGOMAN_MASTER_KEY", "LITELLM_MASTER_KEY")
 _SHORT_KEY = 16  # characters: a shorter key can be guessed
 _DAY = 24 * 60 * 60.0
@@ -125,13 +136,18 @@ class _FileReader:
     def server(self) -> ServerConfig:
         """Return what the server has to know."""
         days = self.dragoman.get("retention_days")
-        retention = {} if days is None else {"retention": None if days == "forever" else days * _DAY}
+        settings: dict[str, Any] = {}
+        if days is not None:
+            settings["retention"] = None if days == "forever" else days * _DAY
+        deployments = self._deployments()
         return ServerConfig(
-            deployments=self._deployments(),
+            deployments=deployments,
+            routing=self._routing(deployments),
             master_key=self._master_key(),
             store=self._store(),
             limits=self._limits(),
-            **retention,
+            unstored_without_store=self._general.get("allow_requests_on_db_unavailable", False),
+            **settings,
         )
 
     def _section(self, name: str, *, needed: bool = False) -> dict[str, Any]:
@@ -160,42 +176,33 @@ class _FileReader:
             deployment = read_model(entry, f"model_list[{index}]", context)
             if deployment is None:
                 continue
-            if deployment.name in found:
-                self._findings.warn(
+            if deployment.id in found:
+                self._findings.error(
                     entry.place,
-                    f"model_list[{index}]: {deployment.name!r} is there already; load balancing is not "
-                    "there yet, so all requests go to the first",
+                    f"model_list[{index}].model_info.id: {deployment.id!r} is the id of another entry",
                 )
-            found.setdefault(deployment.name, deployment)
-        return (*found.values(), *self._aliases(found))
+            found[deployment.id] = deployment
+        return tuple(found.values())
 
     def _options(self) -> dict[str, Any]:
-        """Return what the sections say of every call; router_settings before litellm_settings."""
-        options: dict[str, Any] = {
-            name: self._litellm[name] for name in ("drop_params", "num_retries") if name in self._litellm
-        }
-        if "request_timeout" in self._litellm:
-            options["timeout"] = self._litellm["request_timeout"]
-        for name in ("num_retries", "timeout", "stream_timeout"):
-            if name in self._router:
-                options[name] = self._router[name]
-        return options
+        """Return what the sections say of every call."""
+        return {name: self._litellm[name] for name in ("drop_params",) if name in self._litellm}
 
-    def _aliases(self, found: Mapping[str, Deployment]) -> list[Deployment]:
-        node = self._node("router_settings", "model_group_alias")
-        aliases: list[Deployment] = []
-        for alias, inner in node.value.items() if node and isinstance(node.value, dict) else ():
-            plain = inner.plain()
-            group = plain.get("model") if isinstance(plain, dict) else plain
-            if not isinstance(group, str) or group not in found:
-                self._findings.error(
-                    inner.place,
-                    f"router_settings.model_group_alias.{alias} must be a model_name of model_list."
-                    f"{nearest(str(group), found)}",
-                )
-            elif alias not in found:
-                aliases.append(replace(found[group], name=alias))
-        return aliases
+    def _routing(self, deployments: tuple[Deployment, ...]) -> RoutingSettings:
+        """Return how calls are routed: router_settings count more than what litellm_settings say of it."""
+        given = {name: self._litellm[name] for name in _OF_BOTH if name in self._litellm}
+        if "request_timeout" in self._litellm:
+            given["timeout"] = self._litellm["request_timeout"]
+        given |= self._router
+        try:
+            settings = RoutingSettings.of(given)
+            Fleet(deployments, settings, adhoc=False)  # what fallbacks and aliases lead to must be there
+        except BadRequestError as problem:
+            name = (problem.param or "").removeprefix("router_settings.").partition(".")[0].partition("[")[0]
+            node = self._node("router_settings", name) or self._node("litellm_settings", name)
+            self._findings.error(node.place if node else None, problem.message)
+            return RoutingSettings()
+        return settings
 
     def _credentials(self) -> dict[str, dict[str, Node]]:
         node = self._root.get("credential_list")

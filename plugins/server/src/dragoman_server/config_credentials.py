@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dragoman import discovery
 from dragoman.errors import APIError, DragomanError
 from dragoman.providers import load_provider, split_model
-from dragoman_server.gateway import Deployment
+from dragoman.routing import Deployment
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dragoman.providers import Provider
     from dragoman_server.config_findings import Findings
 
@@ -50,20 +52,19 @@ _OFFLINE = "echo"
 
 def credentials_of(deployment: Deployment) -> str:
     """Return in a few words whether a deployment's credentials were found, and where."""
-    if "mock_response" in deployment.options:
+    settings = deployment.arguments.get("settings", {})
+    if "mock_response" in deployment.arguments:
         return "none needed: a mock_response"
     if "/" not in deployment.model:
         return "those of the provider that a caller names"
     prefix, model = split_model(deployment.model)
     provider = load_provider(prefix)
     try:
-        target = provider.target(model, deployment.settings)
+        target = provider.target(_some_model(provider) if "*" in model else model, settings)
     except APIError as problem:
         return f"MISSING: {problem.message}"
     configured = [
-        setting.name
-        for setting in provider.info.settings
-        if setting.secret and deployment.settings.get(setting.name)
+        setting.name for setting in provider.info.settings if setting.secret and settings.get(setting.name)
     ]
     if configured:
         return f"found: {', '.join(configured)} in the config"
@@ -73,7 +74,7 @@ def credentials_of(deployment: Deployment) -> str:
     if not any(setting.secret for setting in provider.info.settings):
         return "none needed"
     if provider.loads_credentials:
-        trace = _trace(prefix) or _configured_chain(deployment)
+        trace = _trace(prefix) or _configured_chain(settings)
         looked = f"{trace} leads to them" if trace else "nothing shows where they could be"
         return f"by {prefix}'s own search at the first call; {looked}"
     names = [name for setting in provider.info.settings if setting.secret for name in setting.env]
@@ -85,7 +86,7 @@ def credentials_of(deployment: Deployment) -> str:
 def found_deployments(findings: Findings) -> tuple[Deployment, ...]:
     """Return ``provider/*`` for every installed provider that could answer, and echo."""
     served = [name for name in discovery.names(discovery.PROVIDERS) if _could_answer(name, findings)]
-    return tuple(Deployment(name=f"{name}/*", model=f"{name}/*") for name in served)
+    return tuple(Deployment(id=name, name=f"{name}/*", model=f"{name}/*") for name in served)
 
 
 def _could_answer(name: str, findings: Findings) -> bool:
@@ -97,7 +98,7 @@ def _could_answer(name: str, findings: Findings) -> bool:
         findings.warn(None, str(problem))
         return False
     try:
-        provider.target("any", {})
+        provider.target(_some_model(provider), {})
     except APIError:
         return False
     if _secret_variable(provider) or _trace(name):
@@ -107,6 +108,11 @@ def _could_answer(name: str, findings: Findings) -> bool:
     return not provider.loads_credentials and any(
         os.environ.get(variable) for env in places for variable in env
     )
+
+
+def _some_model(provider: Provider) -> str:
+    """Return a name that the provider takes: some refuse those that they do not know."""
+    return next(iter(provider.info.models), "any")
 
 
 def _secret_variable(provider: Provider) -> str | None:
@@ -120,9 +126,9 @@ def _trace(name: str) -> str | None:
     return variable or next((file for file in traces.files if Path(file).expanduser().is_file()), None)
 
 
-def _configured_chain(deployment: Deployment) -> str | None:
+def _configured_chain(settings: Mapping[str, Any]) -> str | None:
     hints = ("aws_profile_name", "aws_role_name", "vertex_credentials", "tenant_id", "client_id")
-    return next((name for name in hints if deployment.settings.get(name)), None)
+    return next((name for name in hints if settings.get(name)), None)
 
 
 def _default(provider: Provider, name: str) -> str | None:

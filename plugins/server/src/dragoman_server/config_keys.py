@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import fields
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -29,7 +28,6 @@ __all__ = [
     "TOP",
     "Key",
     "is_model_fact",
-    "is_price",
 ]
 
 
@@ -46,7 +44,6 @@ class Key(NamedTuple):
     """The keys of its own that it may have; None: any."""
 
 
-_LATER = "is kept for routing, and not used yet"
 _NOTHING = "is LiteLLM's; dragoman does nothing with it"
 
 
@@ -54,8 +51,8 @@ def _used(kind: str, names: str) -> dict[str, Key]:
     return {name: Key(kind) for name in names.split()}
 
 
-def _later(kind: str, names: str, inner: Mapping[str, Key] | None = None) -> dict[str, Key]:
-    return {name: Key(kind, "notice", _LATER, inner) for name in names.split()}
+def _section(names: str, inner: Mapping[str, Key]) -> dict[str, Key]:
+    return {name: Key("mapping", inner=inner) for name in names.split()}
 
 
 def _nothing(names: str, says: str = _NOTHING) -> dict[str, Key]:
@@ -83,13 +80,13 @@ _FAILURES = (
     "InternalServerError",
     "ServiceUnavailableError",
 )
-_RETRIES = _later("whole", " ".join(f"{failure}Retries" for failure in _FAILURES))
-_ALLOWED_FAILS = _later("whole", " ".join(f"{failure}AllowedFails" for failure in _FAILURES))
-_STRATEGY = _later("any", "ttl lowest_latency_buffer rolling_window_size max_latency_list_size")
+_RETRIES = _used("whole", " ".join(f"{failure}Retries" for failure in _FAILURES))
+_ALLOWED_FAILS = _used("whole", " ".join(f"{failure}AllowedFails" for failure in _FAILURES))
+_STRATEGY = _used("any", "ttl lowest_latency_buffer rolling_window_size max_latency_list_size")
 _FALLBACKS = {
-    **_later("list", "fallbacks context_window_fallbacks content_policy_fallbacks default_fallbacks"),
-    **_later("whole", "allowed_fails"),
-    **_later("number", "cooldown_time"),
+    **_used("list", "fallbacks context_window_fallbacks content_policy_fallbacks default_fallbacks"),
+    **_used("whole", "allowed_fails"),
+    **_used("number", "cooldown_time"),
 }
 _NO_AUTHENTICATION = (
     "decides who may call in LiteLLM, and is not there in dragoman: without it everyone with the master_key "
@@ -104,15 +101,17 @@ _ROUTER = {
     **_used("positive", "timeout stream_timeout"),
     **_used("mapping", "model_group_alias"),
     **_FALLBACKS,
-    **_later("text", "routing_strategy"),
-    **_later("mapping", "routing_strategy_args", _STRATEGY),
-    **_later("mapping", "retry_policy", _RETRIES),
-    **_later("mapping", "allowed_fails_policy", _ALLOWED_FAILS),
-    **_later("mapping", "model_group_retry_policy provider_budget_config"),
-    **_later("number", "retry_after"),
-    **_later("whole", "max_fallbacks default_max_parallel_requests default_priority"),
-    **_later("flag", "disable_cooldowns enable_pre_call_checks enable_tag_filtering tag_filtering_match_any"),
-    **_later("list", "optional_pre_call_checks"),
+    **_used("text", "routing_strategy stream_recovery"),
+    **_section("routing_strategy_args", _STRATEGY),
+    **_section("retry_policy", _RETRIES),
+    **_section("allowed_fails_policy", _ALLOWED_FAILS),
+    **_used("number", "retry_after"),
+    **_used("whole", "max_fallbacks max_attempts"),
+    **_used("flag", "disable_cooldowns enable_tag_filtering tag_filtering_match_any"),
+    **_nothing(
+        "model_group_retry_policy provider_budget_config default_max_parallel_requests default_priority "
+        "enable_pre_call_checks optional_pre_call_checks"
+    ),
     **_nothing(
         "redis_host redis_port redis_password redis_url redis_db cache_responses cache_kwargs caching_groups "
         "client_ttl polling_interval default_litellm_params set_verbose debug_level assistants_config "
@@ -156,6 +155,7 @@ _LITELLM = {
 _GENERAL = {
     **_used("text", "master_key database_url"),
     **_used("positive", "max_request_size_mb"),
+    **_used("flag", "allow_requests_on_db_unavailable"),
     **_refused(
         "custom_auth enable_jwt_auth enable_oauth2_auth enable_oauth2_proxy_auth litellm_jwtauth allowed_ips "
         "custom_auth_settings custom_auth_run_common_checks allowed_routes litellm_key_header_name",
@@ -174,7 +174,7 @@ _GENERAL = {
         "enforce_user_param enforced_params reject_clientside_metadata_tags key_management_system "
         "key_management_settings use_azure_key_vault use_google_kms database_type database_args "
         "database_connection_pool_limit database_connection_timeout database_connection_pool_timeout "
-        "allow_requests_on_db_unavailable proxy_batch_write_at proxy_batch_polling_interval "
+        "proxy_batch_write_at proxy_batch_polling_interval "
         "proxy_budget_rescheduler_min_time proxy_budget_rescheduler_max_time infer_model_from_keys "
         "public_routes admin_only_routes use_x_forwarded_for service_account_settings supported_db_objects "
         "user_mcp_management_mode custom_key_generate custom_key_update custom_sso "
@@ -257,10 +257,12 @@ LITELLM_PARAMS: dict[str, Key] = {
     **_used("text map", "extra_headers"),
     **_used("mapping", "extra_body extra_query"),
     **_used("texts", "allowed_openai_params"),
-    **_later("number", "rpm tpm weight cooldown_time max_budget"),
-    **_later("whole", "order max_parallel_requests priority"),
-    **_later("list", "tags fallbacks tag_regex"),
-    **_later("text", "budget_duration"),
+    **_used("number", "weight cooldown_time"),
+    **_used("count", "rpm tpm max_parallel_requests"),
+    **_used("whole", "order"),
+    **_used("texts", "tags"),
+    **_used("text", "stream_recovery base_model"),
+    **_nothing("max_budget budget_duration priority fallbacks tag_regex"),
     **_nothing(
         "additional_drop_params merge_reasoning_content_in_choices use_in_pass_through use_litellm_proxy "
         "litellm_trace_id configurable_clientside_auth_params ssl_verify cache no-log "
@@ -268,7 +270,7 @@ LITELLM_PARAMS: dict[str, Key] = {
         "hf_model_name custom_prompt_dict roles initial_prompt_value final_prompt_value bos_token eos_token "
         "cache_control_injection_points guardrails prompt_id prompt_variables region_name "
         "max_file_size_mb default_api_key_rpm_limit default_api_key_tpm_limit use_chat_completions_api "
-        "tag_budget litellm_session_id mock_timeout mock_testing_fallbacks base_model mode fastest_response "
+        "tag_budget litellm_session_id mock_timeout mock_testing_fallbacks mode fastest_response "
         "preset_cache_key enable_json_schema_validation disable_add_transform_inline_image_block "
         "auto_router_config auto_router_config_path auto_router_default_model auto_router_embedding_model "
         "vertex_ai_beta s3_bucket_name gcs_bucket_name complexity_router_config keepalive_timeout"
@@ -359,8 +361,8 @@ PROVIDERS: dict[str, str] = {
 
 MODEL_INFO: dict[str, Key] = {
     **_used("text", "id mode"),
-    **_later("text", "base_model"),
-    **_later("mapping", "metadata"),
+    **_used("text", "base_model"),
+    **_used("mapping", "metadata"),
     **_used(
         "any",
         "description max_tokens max_input_tokens max_output_tokens supported_endpoints "
@@ -370,22 +372,6 @@ MODEL_INFO: dict[str, Key] = {
         "created_at updated_at created_by updated_by version tpm rpm output_vector_size",
     ),
 }
-
-_PRICE = re.compile(
-    r"((input|output|cache_read_input|cache_creation_input|output_reasoning|input_audio|output_audio|input_image)"
-    r"_(cost_per|token_cost|cost)"
-    r"(_(token|second|character|image|pixel|query|request|video_per_second|audio_per_second|audio_token"
-    r"|reasoning_token|image_token|token_cache_hit|token_cache_creation))?"
-    r"|code_interpreter_cost_per_session|file_search_cost_per_\w+|search_context_cost_per_query"
-    r"|citation_cost_per_token|ocr_cost_per_page)"
-    r"(_above_\d+k_tokens|_above_1hr|_priority|_flex|_batches)*"
-    r"|tiered_pricing|custom_pricing|regional_processing_uplift_multiplier"
-)
-
-
-def is_price(name: str) -> bool:
-    """Tell whether a key says what tokens cost."""
-    return _PRICE.fullmatch(name) is not None
 
 
 def is_model_fact(name: str) -> bool:

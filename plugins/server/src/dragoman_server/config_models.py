@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dragoman.routing import Deployment
+from dragoman.routing.deployments import is_price
 from dragoman_server.config_findings import nearest
-from dragoman_server.config_keys import MODEL_ENTRY, MODEL_INFO, is_model_fact, is_price
+from dragoman_server.config_keys import MODEL_ENTRY, MODEL_INFO, is_model_fact
 from dragoman_server.config_params import PRICES, ParamsReader, read_price
 from dragoman_server.config_sections import read_key, read_section
-from dragoman_server.gateway import Deployment
 
 if TYPE_CHECKING:
     from dragoman_server.config_findings import Findings, Place
@@ -36,13 +37,15 @@ def read_model(node: Node, where: str, context: Context) -> Deployment | None:
     if model is None or name is None:
         return None
     _check_stars(name, model, parts["model_name"].place, context.findings)
+    prices = {key: value for key, value in info.items() if key == "base_model" or is_price(key)}
     return Deployment(
+        id=info.get("id") or where,
         name=name,
         model=model.name,
-        settings=model.settings,
-        parameters=model.parameters,
-        options=model.options,
-        id=info.get("id"),
+        arguments={**model.options, **model.parameters, "settings": model.settings},
+        prices={**prices, **model.prices},
+        info=info,
+        **model.routing,
     )
 
 
@@ -62,7 +65,7 @@ def _read_info(node: Node, where: str, context: Context) -> dict[str, Any]:
         if name in MODEL_INFO:
             found[name] = read_key(name, inner, MODEL_INFO[name], where, context.findings)
         elif is_price(name):
-            read_price(name, inner, where, context.findings)
+            found[name] = read_price(name, inner, where, context.findings)
         elif not is_model_fact(name):
             hint = nearest(name, [*MODEL_INFO, *PRICES])
             if hint:

@@ -9,7 +9,7 @@ from dragoman.hookspecs import Target
 from dragoman.models import validate_request
 from dragoman.parameters import PARAMETERS, apply_policy
 from dragoman.providers import COMMON_SETTINGS, load_provider
-from dragoman.timeouts import Timeout
+from dragoman.routing.deployments import is_price
 from dragoman_server.config_findings import nearest
 from dragoman_server.config_keys import (
     BARE_MODELS,
@@ -19,7 +19,6 @@ from dragoman_server.config_keys import (
     PER_REQUEST,
     PROVIDERS,
     SETTINGS,
-    is_price,
 )
 from dragoman_server.config_sections import read_key, unknown_key
 from dragoman_server.config_values import typed
@@ -34,6 +33,19 @@ if TYPE_CHECKING:
 __all__ = ["PRICES", "Context", "Params", "ParamsReader", "call_options", "read_price"]
 
 _DIRECT = ("extra_headers", "extra_body", "extra_query", "allowed_openai_params", "mock_response")
+_ROUTING = (
+    "weight",
+    "order",
+    "rpm",
+    "tpm",
+    "max_parallel_requests",
+    "tags",
+    "timeout",
+    "stream_timeout",
+    "num_retries",
+    "cooldown_time",
+    "stream_recovery",
+)
 _READ_FIRST = frozenset({"model", "custom_llm_provider", "litellm_credential_name"})
 
 
@@ -50,20 +62,19 @@ class Context(NamedTuple):
 def call_options(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the call options that LiteLLM's mean; `given` is by LiteLLM's names, its values checked."""
     options = {name: given[name] for name in _DIRECT if name in given}
-    retries = given.get("num_retries", given.get("max_retries"))
-    if retries is not None:
-        options["num_retries"] = retries
     if given.get("drop_params"):
         options["unsupported"] = "warn"
-    whole, streamed = given.get("timeout"), given.get("stream_timeout")
-    if whole is not None or streamed is not None:
-        # As LiteLLM means them: how long nothing may come, not how long a stream may last.
-        default = Timeout()
-        first = whole if whole is not None else default.first_event
-        between = streamed if streamed is not None else whole
-        connect = min(default.connect or 10.0, first or 10.0)
-        options["timeout"] = Timeout(connect=connect, first_event=first, between_events=between)
     return options
+
+
+def routing_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what LiteLLM's params say of routing, as fields of a ``Deployment``."""
+    found = {name: given[name] for name in _ROUTING if name in given}
+    if "num_retries" not in found and "max_retries" in given:
+        found["num_retries"] = given["max_retries"]
+    if "tags" in found:
+        found["tags"] = frozenset(found["tags"])
+    return found
 
 
 PRICES = (
@@ -76,11 +87,11 @@ PRICES = (
 """The prices that people write, to be found where one is misspelt."""
 
 
-def read_price(name: str, node: Node, where: str, findings: Findings) -> None:
-    """Check a price."""
-    findings.add("notice", node.place, f"{where}.{name} is kept for prices, and not used yet")
-    if not isinstance(node.value, list | dict | bool):
-        typed(node, "number", f"{where}.{name}", findings)
+def read_price(name: str, node: Node, where: str, findings: Findings) -> Any:
+    """Return a price; None where nothing can be used."""
+    if isinstance(node.value, list | dict | bool):
+        return node.plain()
+    return typed(node, "number", f"{where}.{name}", findings)
 
 
 class Params(NamedTuple):
@@ -90,6 +101,9 @@ class Params(NamedTuple):
     settings: dict[str, Any]
     parameters: dict[str, Any]
     options: dict[str, Any]
+    routing: dict[str, Any]
+    """Fields of a ``Deployment``."""
+    prices: dict[str, Any]
 
 
 class ParamsReader:
@@ -106,6 +120,7 @@ class ParamsReader:
         self._settings: dict[str, Any] = {}
         self._parameters: dict[str, Any] = {}
         self._options: dict[str, Any] = {}
+        self._prices: dict[str, Any] = {}
 
     def read(self) -> Params | None:
         """Return what they mean; None where there is no model: then the findings say why."""
@@ -115,15 +130,12 @@ class ParamsReader:
         for key, node in self._given.items():
             self._sort(key, node)
         own = self._options
-        merged = {**self._context.options, **own}
-        if "max_retries" in own and "num_retries" not in own:
-            merged["num_retries"] = own["max_retries"]
         if name is None:
             return None
-        options = call_options(merged)
+        options = call_options({**self._context.options, **own})
         if self._provider is not None:
             self._check_parameters(name, options)
-        return Params(name, self._settings, self._parameters, options)
+        return Params(name, self._settings, self._parameters, options, routing_of(own), self._prices)
 
     def _with_credential(self, given: dict[str, Node]) -> dict[str, Node]:
         reference = given.get("litellm_credential_name")
@@ -194,9 +206,11 @@ class ParamsReader:
             key = LITELLM_PARAMS[name]
             value = read_key(name, node, key, self._where, self._findings)
             if value is not None and key.level is None:
-                self._options[name] = value
+                (self._prices if name == "base_model" else self._options)[name] = value
         elif is_price(name):
-            read_price(name, node, self._where, self._findings)
+            price = read_price(name, node, self._where, self._findings)
+            if price is not None:
+                self._prices[name] = price
         elif name in PER_REQUEST:
             self._findings.add(
                 PER_REQUEST[name],

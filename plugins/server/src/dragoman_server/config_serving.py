@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["run_server"]
 
 _FAILED = 1
+_LINGERS = 0.1  # seconds
 _OURS = "dragoman.errors."
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 
@@ -36,6 +37,7 @@ def run_server(
     ready: Callable[[], None],
     refusal: Callable[[Config], str | None],
     log_level: str,
+    parent: int | None = None,
 ) -> int:
     """Serve until SIGTERM or SIGINT; return the exit code.
 
@@ -46,6 +48,8 @@ def run_server(
         ready: called once requests are answered.
         refusal: tells why a changed config cannot be taken over, or None.
         log_level: of uvicorn, which tells much.
+        parent: a file descriptor that is at its end once the process that started this one is gone; then this
+            one stops too.
     """
     app = create_app(config.server)
 
@@ -58,7 +62,7 @@ def run_server(
 
     watch = (lambda: ConfigWatch(config, read, take)) if config.files else None
     logging.getLogger("uvicorn.error").addFilter(_briefly)
-    server = _Server(listening(app, log_config=None, log_level=log_level), ready, watch)
+    server = _Server(listening(app, log_config=None, log_level=log_level), ready, watch, parent)
     try:
         server.run(sockets=[listener])
     except SystemExit:  # uvicorn, after it has logged why nothing could be started
@@ -80,11 +84,16 @@ class _Server(uvicorn.Server):
     was_ready = False
 
     def __init__(
-        self, config: uvicorn.Config, ready: Callable[[], None], watch: Callable[[], ConfigWatch] | None
+        self,
+        config: uvicorn.Config,
+        ready: Callable[[], None],
+        watch: Callable[[], ConfigWatch] | None,
+        parent: int | None,
     ) -> None:
         super().__init__(config)
         self._ready = ready
         self._watch = watch
+        self._parent = parent
         self._watching: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -92,18 +101,28 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if not self.started or self.should_exit:
             return
+        loop = asyncio.get_running_loop()
+        if self._parent is not None:
+            loop.add_reader(self._parent, self._without_parent, self._parent)
         if self._watch is not None:
             watch = self._watch()
             self._watching = asyncio.create_task(watch.run())
             if sys.platform != "win32":
-                asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, watch.ask)
+                loop.add_signal_handler(signal.SIGHUP, watch.ask)
         self.was_ready = True
         self._ready()
+
+    def _without_parent(self, parent: int) -> None:
+        asyncio.get_running_loop().remove_reader(parent)
+        self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no more requests, let those that run end, stop."""
         if self._watching is not None:
             self._watching.cancel()
+        for server in self.servers:
+            server.close()
+        await asyncio.sleep(_LINGERS)  # what was sent on connections that are open already arrives
         await super().shutdown(sockets)
 
     @contextlib.contextmanager

@@ -64,6 +64,7 @@ async def delete(exchange: Exchange) -> None:
 
 async def add_items(exchange: Exchange) -> None:
     """``POST /conversations/{conversation_id}/items``."""
+    kept.check_include(exchange.query_list("include"))
     conversation_id = _conversation(exchange)
     given = _checked(await exchange.body(), _ADDED, required="items")
     await _operate(exchange, kept.add_items, conversation_id=conversation_id, items=given["items"])
@@ -71,12 +72,14 @@ async def add_items(exchange: Exchange) -> None:
 
 async def list_items(exchange: Exchange) -> None:
     """``GET /conversations/{conversation_id}/items``."""
+    kept.check_include(exchange.query_list("include"))
     page = page_of(exchange.query())
     await _operate(exchange, kept.list_items, conversation_id=_conversation(exchange), page=page)
 
 
 async def get_item(exchange: Exchange) -> None:
     """``GET /conversations/{conversation_id}/items/{item_id}``."""
+    kept.check_include(exchange.query_list("include"))
     await _operate(exchange, kept.get_item, conversation_id=_conversation(exchange), item_id=_item(exchange))
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from dragoman_server.service import Service
 
-__all__ = ["Exchange", "query_flag", "query_number"]
+__all__ = ["Exchange", "error_body", "query_flag", "query_number"]
 
 _JSON = (b"content-type", b"application/json")
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
@@ -62,6 +62,12 @@ class Exchange:
             raise BadRequestError("The query is too long.", code="query_too_long")
         return dict(parse_qsl(self._query.decode("latin-1"), keep_blank_values=True))
 
+    def query_list(self, name: str) -> list[str]:
+        """Return a list of the query, however it is written: `a=`, `a[]=`, `a[0]=`."""
+        self.query()
+        pairs = parse_qsl(self._query.decode("latin-1"), keep_blank_values=True)
+        return [value for key, value in pairs if key.partition("[")[0] == name]
+
     # ---- the answer ---------------------------------------------------------------------------------
 
     async def start(self, status: int, *headers: tuple[bytes, bytes]) -> None:
@@ -84,12 +90,17 @@ class Exchange:
                 (b"retry-after", b"%d" % math.ceil(error.retry_after)),
                 (b"retry-after-ms", b"%d" % math.ceil(error.retry_after * 1000)),
             ]
-        told = error.to_dict()
-        if error.provider is not None and error.status_code in _OF_CREDENTIALS:
-            told["error"]["message"] = (
-                f"{error.provider} does not let this server in, whatever your own key is: {error.message}"
-            )
-        await self.answer(told, error.status_code, *advice, *headers)
+        await self.answer(error_body(error), error.status_code, *advice, *headers)
+
+
+def error_body(error: APIError) -> dict[str, Any]:
+    """Return ``{"error": {...}}`` as callers are told it: not their key is wrong where the server's is."""
+    told = error.to_dict()
+    if error.provider is not None and error.status_code in _OF_CREDENTIALS:
+        told["error"]["message"] = (
+            f"{error.provider} does not let this server in, whatever your own key is: {error.message}"
+        )
+    return told
 
 
 def query_number(query: Mapping[str, str], name: str, default: int | None = None) -> int | None:

@@ -6,9 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from dragoman.errors import APIStatusError
+from dragoman.plugins import plugins
 from dragoman_server.exchange import Exchange
 from dragoman_server.failures import as_api_error, server_stops
+from dragoman_server.metrics import METRICS, metrics_are_public
 from dragoman_server.routes import EXCHANGE
+from dragoman_server.websocket_handshake import as_request
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -30,23 +33,26 @@ class Gate:
     def __init__(self, app: ASGIApp, service: Service) -> None:
         self._app = app
         self._service = service
+        self._told = plugins().has("request_came")
+        self._open = _OPEN | {METRICS} if metrics_are_public() else _OPEN
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or refuse it."""
-        if scope["type"] != "http":
-            if scope["type"] == "lifespan":
-                await self._app(scope, receive, send)
-                return
-            await receive()  # a WebSocket: there are none yet
-            await send({"type": "websocket.close", "code": 1008})
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
             return
+        if scope["type"] == "websocket":
+            await receive()  # that it wants to connect
+            scope, send = as_request(scope, send)
         service = self._service
         exchange = Exchange(scope, receive, send, service)
         service.enter()
         try:
             _check_headers(scope["headers"], service.limits)
+            if self._told:
+                plugins().tell("request_came", headers=exchange.headers)
             path = scope["path"]
-            if path not in _OPEN:
+            if path not in self._open:
                 exchange.owner = service.keyring.authenticate(exchange.headers)
             await self._app({**scope, "path": _without_prefix(path), EXCHANGE: exchange}, receive, send)
         except asyncio.CancelledError:

@@ -6,33 +6,17 @@ Written by ``dragoman_server.config`` from a config.yaml, or by hand; read by ``
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from dragoman.routing import RoutingSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from dragoman.routing import Deployment
 
-__all__ = ["Deployment", "Limits", "ServerConfig"]
+__all__ = ["Limits", "ServerConfig"]
 
 _MEBIBYTE = 1024 * 1024
 _DAY = 24 * 60 * 60.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deployment:
-    """Where a model name leads."""
-
-    name: str
-    """What callers ask for: "claude", "anthropic/claude-sonnet-4-5", or a pattern: "anthropic/*", "*"."""
-    model: str
-    """``provider/model``; "*" in it is replaced by what the pattern's "*" matched."""
-    settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """The provider's: api_key, api_base, aws_region_name ..."""
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    """Defaults of the request: temperature, max_output_tokens ... The caller's own win."""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    """Call options of dragoman: timeout, num_retries, unsupported, extra_headers ..."""
-    id: str | None = None
-    """Tells deployments of one name apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +45,12 @@ class Limits:
     """Seconds that running requests have left when the server stops."""
     body_timeout: float = 60.0
     """Seconds in which the next piece of a body has to come."""
+    connection: float = 3600.0
+    """Seconds after which a WebSocket takes no more turns."""
+    lanes: int = 16
+    """Lanes (`stream_id`) of a WebSocket on which turns run at once."""
+    waiting: int = 32
+    """Frames of a WebSocket that wait for the turns before them; more end the connection."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +58,14 @@ class ServerConfig:
     """All that a server needs to know."""
 
     deployments: tuple[Deployment, ...]
-    """In the order of the config; the first that fits a name is taken."""
+    """In the order of the config; those of one name share its calls."""
+    routing: RoutingSettings = field(default_factory=RoutingSettings)
     master_key: str | None = field(default=None, repr=False)
     """The key that callers show; None: everyone may call."""
     store: str | None = field(default=None, repr=False)
     """Where responses are kept: a URL such as "sqlite:///dragoman.db"; None: this process's memory."""
     retention: float | None = 30 * _DAY
     """Seconds that responses are kept; None: for ever."""
+    unstored_without_store: bool = False
+    """Whether responses are given, unstored and with a warning, while the store is down."""
     limits: Limits = Limits()

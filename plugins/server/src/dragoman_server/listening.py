@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from dragoman_server.websocket import STOPPING
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -14,6 +17,7 @@ __all__ = ["listening"]
 
 _MOST_HEADER_BYTES = 1024 * 1024  # of one request: what is larger is not read on, and has no answer
 _KEEP_ALIVE = 75  # seconds that an idle connection stays: more than load balancers' 60
+_PING_TIMEOUT = 60  # seconds: a client whose tools block its event loop is still there
 
 
 class _BoundedProtocol(HttpToolsProtocol):
@@ -35,6 +39,22 @@ class _BoundedProtocol(HttpToolsProtocol):
         super().on_header(name, value)
 
 
+class _PatientWebSocket(WebSocketsSansIOProtocol):
+    """Leaves it to the application how it ends when the server stops: turns that run have time to end."""
+
+    def shutdown(self) -> None:
+        """Tell the application; uvicorn's own would close the connection at once."""
+        if not self.handshake_complete or self.close_sent:
+            super().shutdown()
+            return
+        self.queue.put_nowait(cast("Any", {"type": STOPPING}))
+
+    def keepalive_timeout(self) -> None:
+        """Give up a client that answers no ping: it may never read what is still to be sent."""
+        super().keepalive_timeout()
+        self.transport.abort()
+
+
 def listening(app: Starlette, **options: Any) -> uvicorn.Config:
     """Return uvicorn's configuration for an application of ``create_app``.
 
@@ -45,7 +65,10 @@ def listening(app: Starlette, **options: Any) -> uvicorn.Config:
     limits = app.state.service.limits
     settings: dict[str, Any] = {
         "http": _BoundedProtocol,
-        "ws": "none",
+        "ws": _PatientWebSocket,
+        "ws_max_size": 2 * limits.body,  # up to there the application says what is wrong; beyond it is 1009
+        "ws_per_message_deflate": False,  # costs more than it saves; small frames could become large ones
+        "ws_ping_timeout": _PING_TIMEOUT,
         "lifespan": "on",
         "loop": "auto",
         "access_log": False,

@@ -132,12 +132,13 @@ _PARAMETERS: dict[str, tuple[str, _Schema, str]] = {
     "stream": ("query", {"type": "boolean", "default": False}, "Whether to answer with events."),
     "starting_after": (
         "query",
-        {"type": "integer", "minimum": 0},
-        "The number of the last event that is known.",
+        {"type": "integer", "minimum": -1},
+        "The number of the last event that is known; -1: none is.",
     ),
 }
 _PAGE = "after limit order"
 _SSE = "text/event-stream"
+_EVENT = _object("data", event=_TEXT, data=_TEXT)  # one of those that the stream is made of
 # path: method: summary, schema of the body, schema of the answer, parameters of path and query
 _OPERATIONS: dict[str, dict[str, tuple[str, str | None, str, str]]] = {
     "/responses": {"post": ("Ask a model; with `stream` its events.", "Request", "Response", "")},
@@ -177,10 +178,12 @@ _OPERATIONS: dict[str, dict[str, tuple[str, str | None, str, str]]] = {
     "/models": {"get": ("List what is served.", None, "ModelList", "")},
     "/models/{model}": {"get": ("Return a model.", None, "Model", "model")},
     "/openapi.json": {"get": ("Return this document.", None, "Object", "")},
+    "/metrics": {"get": ("Return what Prometheus scrapes.", None, "Metrics", "")},
     "/health/live": {"get": ("Tell whether the process answers.", None, "Health", "")},
     "/health/ready": {"get": ("Tell whether it can do its work.", None, "Health", "")},
 }
 _STREAMED = frozenset({("/responses", "post"), ("/responses/{response_id}", "get")})
+_KINDS = {"Metrics": "text/plain"}
 _WITHOUT_KEY = frozenset({"/health/live", "/health/ready"})
 
 
@@ -191,7 +194,7 @@ def document(*, locked: bool) -> dict[str, Any]:
     Args:
         locked: whether callers need a key.
     """
-    schemas = {**_SCHEMAS, "Object": _OBJECT}
+    schemas = {**_SCHEMAS, "Object": _OBJECT, "Metrics": _TEXT}
     for name, model in (("Request", Request), ("Response", Response)):
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= schema.pop("$defs", {})
@@ -203,7 +206,8 @@ def document(*, locked: bool) -> dict[str, Any]:
         "info": {
             "title": "dragoman",
             "version": "1",
-            "description": "OpenAI's Responses API, over every model provider.",
+            "description": "OpenAI's Responses API, over every model provider. "
+            "GET /responses with an upgrade is a WebSocket, whose frames are the same requests and events.",
         },
         "servers": [{"url": "/v1"}, {"url": "/"}, {"url": "/openai/v1"}],
         "security": [{"bearer": []}, {"api-key": []}, {"x-api-key": []}] if locked else [],
@@ -224,9 +228,9 @@ def document(*, locked: bool) -> dict[str, Any]:
 
 def _operation(path: str, method: str, about: tuple[str, str | None, str, str]) -> dict[str, Any]:
     summary, body, answer, parameters = about
-    content = {"application/json": {"schema": _ref(answer)}}
+    content = {_KINDS.get(answer, "application/json"): {"schema": _ref(answer)}}
     if (path, method) in _STREAMED:
-        content[_SSE] = {"schema": _TEXT}
+        content[_SSE] = {"schema": _EVENT}
     operation: dict[str, Any] = {
         "summary": summary,
         "operationId": "_".join([method, *path.strip("/").replace("{", "").replace("}", "").split("/")]),

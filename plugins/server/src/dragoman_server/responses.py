@@ -10,6 +10,7 @@ from dragoman import conversations as kept
 from dragoman.conversations import Page
 from dragoman.errors import APIStatusError, BadRequestError
 from dragoman_server.attendance import Attendance
+from dragoman_server.bodies import check_entries
 from dragoman_server.exchange import query_flag, query_number
 from dragoman_server.failures import abandon, as_api_error, caller_left, server_stops
 from dragoman_server.paths import known_id
@@ -24,34 +25,42 @@ if TYPE_CHECKING:
 __all__ = ["cancel", "create", "delete", "list_input_items", "page_of", "retrieve", "upgrade"]
 
 _UNFINISHED = frozenset({"queued", "in_progress"})
-_LISTS = {"input": "items", "tools": "tools"}
 
 
 async def create(exchange: Exchange) -> None:
     """``POST /responses``."""
     service = exchange.service
     body = await exchange.body()
-    for name, limit in _LISTS.items():
-        value, most = body.get(name), getattr(service.limits, limit)
-        if isinstance(value, list) and len(value) > most:
-            raise BadRequestError(
-                f"{name} must have at most {most} entries on this server.",
-                param=name,
-                code="too_many_entries",
-            )
-    call = service.call(body)
-    turn = service.turn(call, exchange.owner)
-    if call.request.get("background"):
+    check_entries(body, service.limits)
+    turn = service.turn(body, exchange.owner)
+    if turn.request.get("background"):
         queued = await service.background.start(turn)
-        if not call.request.get("stream"):
+        if not turn.request.get("stream"):
             await exchange.answer(queued)
             return
         memory = service.memory(exchange.owner)
         await stream_events(exchange, service.background.events(memory, turn.response_id))
-    elif call.request.get("stream"):
+    elif turn.request.get("stream"):
         await stream_turn(exchange, turn)
     else:
-        await exchange.answer(await whole(exchange, turn))
+        response = await whole(exchange, turn)
+        await exchange.answer(response, 200, *_told(response["dragoman"]))
+
+
+def _told(added: Mapping[str, Any]) -> list[tuple[bytes, bytes]]:
+    """Return what dragoman says of a response in headers, for those who don't read the body."""
+    attempts, cost = added["attempts"], added["cost"]
+    told = {
+        "x-dragoman-model": f"{added['provider']}/{added['model']}",
+        "x-dragoman-deployment": attempts[-1].get("deployment") if attempts else None,
+        "x-dragoman-attempts": str(len(attempts)),
+        "x-dragoman-cost": cost and cost["total"],
+    }
+    return [
+        (name.encode(), value.encode())
+        for name, value in told.items()
+        if value and value.isascii() and value.isprintable()
+    ]
 
 
 async def whole(exchange: Exchange, turn: Turn) -> dict[str, Any]:
@@ -72,26 +81,26 @@ async def whole(exchange: Exchange, turn: Turn) -> dict[str, Any]:
             if attendance.gone:
                 raise
             raise problem from None
-    session = turn.session
-    assert session is not None  # noqa: S101 - its events have been read
-    if session.error is not None:
-        raise as_api_error(session.error)
-    return session.response
+    if turn.error is not None:
+        raise as_api_error(turn.error)
+    assert turn.response is not None  # noqa: S101 - its events have been read
+    return turn.response
 
 
 async def retrieve(exchange: Exchange) -> None:
     """``GET /responses/{id}``; its events, if `stream` is true."""
     query, response_id = exchange.query(), known_id(exchange, "response_id", "Response")
+    kept.check_include(exchange.query_list("include"))
     service, owner = exchange.service, exchange.owner
+    after = query_number(query, "starting_after", -1)
+    if after is None or after < -1:
+        raise BadRequestError(f"starting_after must be at least -1, not {after}.", param="starting_after")
     if not query_flag(query, "stream"):
         await exchange.answer(
             await service.operate(kept.get_response, owner=owner.name, response_id=response_id)
         )
         return
-    after = query_number(query, "starting_after")
-    events = service.background.events(
-        service.memory(owner), response_id, after=-1 if after is None else max(after, -1)
-    )
+    events = service.background.events(service.memory(owner), response_id, after=after)
     await stream_events(exchange, events)
 
 
@@ -117,6 +126,7 @@ async def cancel(exchange: Exchange) -> None:
 async def list_input_items(exchange: Exchange) -> None:
     """``GET /responses/{id}/input_items``."""
     response_id = known_id(exchange, "response_id", "Response")
+    kept.check_include(exchange.query_list("include"))
     listed = await exchange.service.operate(
         kept.list_input_items,
         owner=exchange.owner.name,

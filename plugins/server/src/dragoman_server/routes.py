@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from dragoman.errors import APIStatusError, NotFoundError
-from dragoman_server import catalogue, compaction, conversations, counting, responses
+from dragoman_server import (
+    catalogue,
+    compaction,
+    conversations,
+    counting,
+    metrics,
+    responses,
+    websocket,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -46,6 +54,7 @@ PATHS: dict[str, dict[str, Endpoint]] = {
     "/models": {"GET": catalogue.list_models},
     "/models/{model:path}": {"GET": catalogue.retrieve_model},
     "/openapi.json": {"GET": catalogue.describe},
+    metrics.METRICS: {"GET": metrics.scrape},
     "/health/live": {"GET": catalogue.live},
     "/health/ready": {"GET": catalogue.Readiness()},
 }
@@ -77,9 +86,19 @@ class _Resource:
         await endpoint(exchange)
 
 
-def routes() -> list[Route]:
-    """Return the table as Starlette's routes."""
-    return [Route(path, _Resource(methods)) for path, methods in PATHS.items()]
+class _Socket:
+    """What answers to WebSockets."""
+
+    async def __call__(self, scope: Scope, _receive: Receive, _send: Send) -> None:
+        await websocket.serve(scope[EXCHANGE], scope["subprotocols"])
+
+
+def routes() -> list[BaseRoute]:
+    """Return the table as Starlette's routes, and the one that is a WebSocket."""
+    return [
+        *(Route(path, _Resource(methods)) for path, methods in PATHS.items()),
+        WebSocketRoute("/responses", _Socket()),
+    ]
 
 
 async def not_found(scope: Scope, _receive: Receive, _send: Send) -> None:

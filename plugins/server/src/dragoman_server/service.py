@@ -8,24 +8,29 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dragoman.background import Background, fail_abandoned
-from dragoman.calls import Defaults, prepare_call
+from dragoman.background import Background
+from dragoman.calls import Defaults, begin_journey
+from dragoman.compactions import compact
+from dragoman.costs import Use, price_of
+from dragoman.drivers import AsyncDriver
 from dragoman.errors import APIError
 from dragoman.keeper import Keeper
+from dragoman.leases import fail_abandoned
 from dragoman.memory import MemoryStore
-from dragoman.providers import load_provider, split_model
+from dragoman.routing import Fleet
 from dragoman.stores import open_store
-from dragoman.turns import AsyncDriver, Memory, Turn
+from dragoman.turns import Memory, Turn
 from dragoman_server.authentication import Keyring
 from dragoman_server.bodies import refuse_options
-from dragoman_server.deployments import Deployments
+from dragoman_server.metrics import Metrics
 from dragoman_server.paths import check_history
 from dragoman_server.upstream import AiohttpTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from dragoman.calls import Call
+    from dragoman.records import Mode
+    from dragoman.routing import Journey
     from dragoman.state import Transaction
     from dragoman_server.authentication import Owner
     from dragoman_server.gateway import ServerConfig
@@ -33,10 +38,12 @@ if TYPE_CHECKING:
 __all__ = ["Service"]
 
 _Result = TypeVar("_Result")
-_MAINTAINED_EVERY = 60.0  # seconds
+_MAINTAINED_EVERY = 10.0  # seconds
 _LAST_WORDS = 5.0  # seconds that requests have to end once they were told to
 _KEPT = 10_000  # responses, and conversations, of a server that has no store but its memory
 _IGNORED = frozenset({"client_metadata"})  # Codex says who it is; that is no upstream's business
+
+_ANYTHING = Use(provider="echo", model="echo", usage={"input_tokens": 1, "output_tokens": 1})
 
 _log = logging.getLogger("dragoman.server")
 
@@ -56,16 +63,19 @@ class Service:
         self._driver = AsyncDriver(self.transport)
         self._keeper: Keeper | None = None
         self._maintenance: asyncio.Task[None] | None = None
+        self._warming: asyncio.Task[Any] | None = None
         self._active = 0
         self._idle = asyncio.Event()
         self._fixed_keyring = keyring
         self.reload(config)
+        self.metrics = Metrics(self)
 
     def reload(self, config: ServerConfig) -> None:
         """Serve by another config from now on; requests that run go on by theirs. The store stays."""
         self.config = config
         self.limits = config.limits
-        self.deployments = Deployments(config.deployments)
+        self.fleet = Fleet(config.deployments, config.routing, adhoc=False)
+        self._defaults = Defaults(fleet=self.fleet)
         keys = [config.master_key] if config.master_key else []
         self.keyring = self._fixed_keyring or Keyring(keys)
 
@@ -73,15 +83,20 @@ class Service:
 
     async def start(self) -> None:
         """Open the store, and end what a process that is gone has left unfinished."""
+        self.metrics.start()
         if self._keeper is None:
             self._keeper = Keeper(await asyncio.to_thread(self._open_store))
-        await self._maintain()
+        # The first price loads a table; nobody's answer should wait for it.
+        self._warming = asyncio.create_task(asyncio.to_thread(price_of, _ANYTHING))
+        await self._maintain(alone_at=self._keeper.store.alone_at)
         self._maintenance = asyncio.create_task(self._keep_maintaining())
 
     async def stop(self) -> None:
         """Let requests say their last words, end background work, close everything."""
         if self._maintenance is not None:
             self._maintenance.cancel()
+        if self._warming is not None:
+            await asyncio.wait([self._warming])
         try:
             async with asyncio.timeout(_LAST_WORDS):
                 while self._active:
@@ -90,10 +105,16 @@ class Service:
         except TimeoutError:
             _log.warning("%d requests did not end in time", self._active)
         await self.background.close()
+        self.metrics.stop()
         await self.transport.close()
         if self._keeper is not None:
             await asyncio.to_thread(self._keeper.close)
             self._keeper = None
+
+    @property
+    def active(self) -> int:
+        """How many requests there are at the moment."""
+        return self._active
 
     def enter(self) -> None:
         """Count a request that begins."""
@@ -107,33 +128,40 @@ class Service:
 
     # ---- calls --------------------------------------------------------------------------------------
 
-    def call(self, body: Mapping[str, Any]) -> Call:
-        """Return the call that a caller's body means on the deployment that it names.
+    def journey(self, body: Mapping[str, Any]) -> Journey:
+        """Return the way of the call that a caller's body means.
 
         Raises:
             APIError: the body is wrong, or nothing here serves the model.
         """
-        deployment, model = self.deployments.route(body.get("model"))
-        prefix, _ = split_model(model)
-        provider = load_provider(prefix)
-        refuse_options(body, provider)
         given = {name: value for name, value in body.items() if value is not None and name not in _IGNORED}
-        call = prepare_call(
-            Defaults(options=deployment.options),
-            {**deployment.parameters, **given, "model": model, "settings": deployment.settings},
-        )
-        check_history(call.request)
-        return call
+        refuse_options(given)
+        for fallback in given.get("fallbacks") or ():
+            if isinstance(fallback, dict):
+                refuse_options(fallback)
+        journey = begin_journey(self._defaults, given, check=refuse_options)
+        check_history(journey.call.request)
+        return journey
 
-    def turn(self, call: Call, owner: Owner) -> Turn:
-        """Return a turn of this owner's."""
-        return Turn(call, self._driver, self.memory(owner))
+    def turn(self, body: Mapping[str, Any], owner: Owner, mode: Mode | None = None) -> Turn:
+        """Return the turn of this owner's that a body means (see ``journey``)."""
+        return Turn(self.journey(body), self._driver, self.memory(owner), mode=mode)
+
+    async def compact(self, body: Mapping[str, Any], owner: Owner) -> dict[str, Any]:
+        """Return the window that a body is about, made short (see ``dragoman.compactions``)."""
+        journey = self.journey(body)
+        return await compact(journey.call, self._driver, self.memory(owner), journey.timeout)
 
     # ---- memory -------------------------------------------------------------------------------------
 
     def memory(self, owner: Owner) -> Memory:
         """Return the memory of an owner."""
-        return Memory(keeper=self.keeper, owner=owner.name, retention=self.config.retention)
+        return Memory(
+            keeper=self.keeper,
+            owner=owner.name,
+            retention=self.config.retention,
+            may_forget=self.config.unstored_without_store,
+        )
 
     @property
     def keeper(self) -> Keeper:
@@ -151,9 +179,9 @@ class Service:
             return MemoryStore(max_responses=_KEPT, max_conversations=_KEPT)
         return open_store(self.config.store)
 
-    async def _maintain(self) -> None:
+    async def _maintain(self, alone_at: float | None = None) -> None:
         try:
-            await self.keeper.arun(_tidy)
+            await self.keeper.arun(partial(_tidy, alone_at=alone_at))
         except APIError as problem:
             _log.warning("the store could not be tidied: %s", problem)
 
@@ -163,8 +191,8 @@ class Service:
             await self._maintain()
 
 
-def _tidy(transaction: Transaction) -> None:
+def _tidy(transaction: Transaction, alone_at: float | None) -> None:
     now = time.time()
-    failed, purged = fail_abandoned(transaction, now), transaction.purge(now)
+    failed, purged = fail_abandoned(transaction, now, alone_at=alone_at), transaction.purge(now)
     if failed or purged:
         _log.info("failed %d abandoned responses, deleted %d expired ones", failed, purged)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from functools import partial
 from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 
 from dragoman_server.attendance import Attendance
-from dragoman_server.failures import abandon, as_api_error, caller_left, first_event, server_stops
+from dragoman_server.failures import abandon, as_api_error, caller_left, server_stops
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -35,14 +34,11 @@ class _EventStream:
 
     told: int | None = None
     """The number of the last event."""
-    created: Event | None = None
-    """The first event, where the grace was over before the upstream had accepted."""
 
-    def __init__(self, exchange: Exchange, first_event: Callable[[], Event] | None) -> None:
+    def __init__(self, exchange: Exchange, announce: Callable[[], Event] | None = None) -> None:
         self.begun = False
         self._exchange = exchange
-        self._first_event = first_event
-        self._awaits_created = False  # the upstream's own, which is not told again
+        self._announce = announce
         self._opening = asyncio.Lock()
         self._silent_since: int | None = None
 
@@ -50,10 +46,6 @@ class _EventStream:
         """Send an event, in one write."""
         if not self.begun:
             await self._begin(early=False)
-        if self._awaits_created:
-            self._awaits_created = False
-            if event["type"] == "response.created":
-                return
         self.told = event["sequence_number"]
         body = _written(event)
         await self._exchange.send({"type": "http.response.body", "body": body, "more_body": True})
@@ -79,10 +71,8 @@ class _EventStream:
             await self._exchange.start(200, *_HEADERS)
             if early:
                 body = _COMMENT
-                if self._first_event is not None:
-                    event = self.created = self._first_event()
-                    body = _written(event)
-                    self.told, self._awaits_created = 0, True
+                if self._announce is not None:
+                    body, self.told = _written(self._announce()), 0
                 await self._exchange.send({"type": "http.response.body", "body": body, "more_body": True})
             self.begun = True
 
@@ -97,7 +87,7 @@ async def stream_turn(exchange: Exchange, turn: Turn) -> None:
     Raises:
         APIError: it failed before anything was sent.
     """
-    stream = _EventStream(exchange, partial(first_event, turn))
+    stream = _EventStream(exchange, turn.announce)
     grace = exchange.service.limits.grace
     async with Attendance(exchange.receive, delay=grace, alarm=stream.alarm) as attendance:
         try:
@@ -106,7 +96,7 @@ async def stream_turn(exchange: Exchange, turn: Turn) -> None:
                     await stream.tell(event)
         except asyncio.CancelledError:
             problem = caller_left() if attendance.gone else server_stops()
-            last = await abandon(turn, problem, told=stream.told, created=stream.created)
+            last = await abandon(turn, problem)
             if attendance.gone:
                 return
             if not exchange.started:
@@ -115,9 +105,9 @@ async def stream_turn(exchange: Exchange, turn: Turn) -> None:
             if not exchange.started:
                 raise
             problem = as_api_error(failure)
-            last = await abandon(turn, problem, told=stream.told, created=stream.created)
+            last = await abandon(turn, problem)
         else:
-            last = []
+            last = ()
         for event in last:
             await stream.tell(event)
         await stream.end()
@@ -129,7 +119,7 @@ async def stream_events(exchange: Exchange, events: AsyncGenerator[Event]) -> No
     Raises:
         APIError: there are none.
     """
-    stream = _EventStream(exchange, None)
+    stream = _EventStream(exchange)
     grace = exchange.service.limits.grace
     async with Attendance(exchange.receive, delay=grace, alarm=stream.alarm) as attendance:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from base64 import b64encode
 from typing import TYPE_CHECKING
 from urllib.request import getproxies
 
@@ -12,12 +13,13 @@ import httpx
 from yarl import URL
 
 from dragoman.errors import APIConnectionError, BadRequestError, StreamInterruptedError
+from dragoman.secrecy import shown_url
 from dragoman.timeouts import timeout_error
 from dragoman.transport import Answer, AsyncTransport, check_headers
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from dragoman.hookspecs import HTTPRequest
     from dragoman.timeouts import Clock
@@ -41,11 +43,12 @@ class AiohttpTransport(AsyncTransport):
         check_headers(http.headers)
         begun = False
         try:
+            url, sent = _with_basic_authorization(URL(http.url, encoded=True), http.headers)
             async with asyncio.timeout(clock.remaining()):
                 response = await self._opened().request(
                     http.method,
-                    URL(http.url, encoded=True),
-                    headers=http.headers,
+                    url,
+                    headers=sent,
                     data=http.body or None,
                     allow_redirects=False,
                     timeout=aiohttp.ClientTimeout(total=None, sock_connect=clock.timeout.connect),
@@ -64,7 +67,7 @@ class AiohttpTransport(AsyncTransport):
             finally:
                 response.close()
         except aiohttp.InvalidURL as problem:
-            raise BadRequestError(f"cannot send to {http.url!r}: {problem}", param="api_base") from problem
+            raise BadRequestError(f"cannot send to {shown_url(http.url)!r}", param="api_base") from problem
         except aiohttp.ServerTimeoutError as problem:
             raise timeout_error("connect", clock.timeout.connect) from problem
         except aiohttp.ClientError as problem:
@@ -92,6 +95,14 @@ class AiohttpTransport(AsyncTransport):
                 skip_auto_headers=("user-agent",),
             )
         return self._session
+
+
+def _with_basic_authorization(url: URL, headers: Mapping[str, str]) -> tuple[URL, Mapping[str, str]]:
+    """Put name and password of an address before other credentials, as httpx does; aiohttp refuses both."""
+    if url.user is None:
+        return url, headers
+    basic = b64encode(f"{url.user}:{url.password or ''}".encode()).decode()
+    return url.with_user(None), {**headers, "authorization": f"Basic {basic}"}
 
 
 def _tls() -> ssl.SSLContext:

@@ -1,0 +1,36 @@
+"""Many streams at once: none is lost, none is mixed up, nothing of them stays behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+
+from plugins.server.tests.slow_streams import listen, paced_upstream
+
+from dragoman.session import Session
+from dragoman_server import Deployment
+
+
+def test_slow_streams_end_each_with_its_own_words_and_leave_nothing(serve):
+    async def ask(count: int) -> list[str]:
+        async with paced_upstream(words=10, pause=0.05) as upstream:
+            slow = Deployment(
+                name="slow", model="openai_compatible/x", arguments={"settings": {"api_base": upstream}}
+            )
+            serving = serve(slow)
+            server = await asyncio.to_thread(serving.__enter__)
+            try:
+                wrong = await listen(server.url, count, words=10)
+                async with asyncio.timeout(10):
+                    while _left_behind():  # noqa: ASYNC110 - the server may still be at its last words
+                        await asyncio.sleep(0.02)
+                return wrong
+            finally:
+                await asyncio.to_thread(serving.__exit__, None, None, None)
+
+    assert asyncio.run(ask(200)) == []
+
+
+def _left_behind() -> list[Session]:
+    gc.collect()
+    return [one for one in gc.get_objects() if isinstance(one, Session)]

@@ -10,7 +10,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.emulator import emulator
+from tests.emulator import emulator, install_folder
+from tests.serving import serving
 from tests.story_upstream import everybodys_environment, story_upstream
 
 if TYPE_CHECKING:
@@ -88,6 +89,13 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
         yield {**os.environ, **everybodys_environment(address, tmp_path_factory.mktemp("keys"))}
 
 
+@pytest.fixture(scope="session")
+def served(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server that somebody who has every key has started with ``dragoman serve``."""
+    with serving(environment, tmp_path_factory.mktemp("served")) as address:
+        yield address
+
+
 @pytest.fixture
 def run_python(environment: dict[str, str], tmp_path: Path) -> Callable[[str], str]:
     """Run code in a process of its own, as a reader would; return what it prints."""
@@ -106,5 +114,5 @@ def run_python(environment: dict[str, str], tmp_path: Path) -> Callable[[str], s
 @pytest.fixture(scope="session")
 def aimock(request: pytest.FixtureRequest) -> Iterator[str]:
     """The address of an emulator of all providers."""
-    with emulator(getattr(request.config, "cache", None)) as address:
+    with emulator(install_folder(getattr(request.config, "cache", None))) as address:
         yield address

@@ -1,7 +1,7 @@
 """An emulator of all providers that others wrote, over real sockets: npm's `@copilotkit/aimock`.
 
-Needs node and npm. The package is installed once into pytest's cache folder; `DRAGOMAN_AIMOCK` may name the
-`dist/cli.js` of one that is installed elsewhere.
+Needs node and npm. The package is installed once into a folder, in tests pytest's cache; `DRAGOMAN_AIMOCK`
+may name the `dist/cli.js` of one that is installed elsewhere.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import threading
+from collections import deque
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,9 +20,9 @@ import httpx
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-__all__ = ["PROVIDERS", "emulator"]
+__all__ = ["PROVIDERS", "emulator", "install_folder"]
 
 _PACKAGE = "@copilotkit/aimock"
 _INSTALL_SECONDS = 120
@@ -49,14 +50,13 @@ PROVIDERS: dict[str, tuple[str, dict[str, str]]] = {
 }
 
 
-def _installed(cache: pytest.Cache | None) -> Path:
+def _installed(folder: Path | None) -> Path:
     """Return the emulator's program, installing it where it is not there yet; skip where that fails."""
     given = os.environ.get("DRAGOMAN_AIMOCK")
     if given:
         return Path(given)
-    if cache is None:
+    if folder is None:
         pytest.skip(f"{_PACKAGE} is installed into pytest's cache folder, which is turned off")
-    folder = cache.mkdir("aimock")
     program = folder / "node_modules" / _PACKAGE / "dist" / "cli.js"
     if program.exists():
         return program
@@ -73,14 +73,27 @@ def _installed(cache: pytest.Cache | None) -> Path:
     return program
 
 
+def install_folder(cache: pytest.Cache | None) -> Path | None:
+    """Return where tests have it installed; None where pytest keeps nothing."""
+    return None if cache is None else cache.mkdir("aimock")
+
+
 @contextmanager
-def emulator(cache: pytest.Cache | None) -> Iterator[str]:
-    """Run the emulator; yield its address. Skips the test where it cannot be had."""
+def emulator(
+    folder: Path | None, *, fixtures: Path = _FIXTURES, options: Sequence[str] = ()
+) -> Iterator[str]:
+    """Run the emulator; yield its address. Skips the test where it cannot be had.
+
+    Args:
+        folder: where it is installed, or will be; None: nowhere.
+        fixtures: what it answers.
+        options: further words of its command line.
+    """
     node = shutil.which("node")
     if node is None:
         pytest.skip(f"{_PACKAGE} needs node, which is not here")
-    program = _installed(cache)
-    command = [node, str(program), "--port", "0", "--fixtures", str(_FIXTURES)]
+    program = _installed(folder)
+    command = [node, str(program), "--port", "0", "--fixtures", str(fixtures), *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         patience = threading.Timer(_START_SECONDS, process.kill)
         patience.start()
@@ -95,7 +108,14 @@ def emulator(cache: pytest.Cache | None) -> Iterator[str]:
                 pytest.fail(f"aimock did not start: {''.join(said)}")
             patience.cancel()
             assert httpx.get(f"{address}/health").status_code == 200
-            yield address
+            # It says a line for each request, and stands still where nobody reads them.
+            reading = threading.Thread(target=deque, args=(process.stdout, 0))
+            reading.start()
+            try:
+                yield address
+            finally:
+                process.terminate()
+                reading.join()
         finally:
             patience.cancel()
             process.terminate()

@@ -6,6 +6,7 @@ import functools
 import re
 from typing import TYPE_CHECKING, Any
 
+from dragoman.compaction_attempts import Compaction
 from dragoman.models import validate_request
 from dragoman.providers import load_provider
 from dragoman.session import Session
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from tests.recordings import Recording
 
-    from dragoman.hookspecs import Target
+    from dragoman.hookspecs import Compacted, Target
     from dragoman.types import Event
 
 __all__ = ["Judge", "first_difference", "pieces", "single_bytes", "without_chance"]
@@ -57,6 +58,16 @@ class Judge:
         provider = load_provider(self.provider)
         target = provider.target(self.model, self.settings)
         return TokenCount(provider, target, self._request(target, request))
+
+    def compaction(self, wire: bytes) -> Compacted:
+        """Return the window that an answer's bytes hold."""
+        provider = load_provider(self.provider)
+        target = provider.target(self.model, self.settings)
+        attempt = Compaction(provider, target, self._request(target, {}))
+        attempt.accept(200, JSON)
+        attempt.feed(wire)
+        attempt.close()
+        return attempt.compacted
 
     def _request(self, target: Target, given: Mapping[str, Any]) -> dict[str, Any]:
         return validate_request({"model": f"{self.provider}/{target.model}", "input": "Hello.", **given})

@@ -1,4 +1,4 @@
-"""A server on this machine that tells one story in the wires of all providers, for whoever asks."""
+"""A server on this machine that is every provider: one storyteller behind all their wires."""
 
 from __future__ import annotations
 
@@ -10,166 +10,102 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-
-from dragoman.testing import aws_stream, sse_stream
+from tests.storyteller import chat, converse, generate_content, messages, responses
+from tests.storyteller.model import STORY, WAIT, RefusedError, Wire, answer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 __all__ = ["STORY", "everybodys_environment", "story_upstream"]
 
-STORY = "Once upon a time there was a unicorn."
+_JSON = "application/json"
 
 
-class Wire(NamedTuple):
-    """How an API tells the story."""
+class _Method(NamedTuple):
+    """What a path stands for."""
 
-    whole: dict[str, Any]
-    stream: bytes = b""
-    stream_type: str = "text/event-stream"
+    wire: Wire
+    streamed: bool | None = None
+    """None: where the body says ``stream``."""
+    counted: Callable[[int], dict[str, Any]] | None = None
+    """Given for a counter of tokens: its answer."""
+    inside: str = ""
+    """Where a counter's body holds the request, by the names of the fields."""
 
 
-# ---- Responses ------------------------------------------------------------------------------------------
-
-_PART: dict[str, Any] = {"type": "output_text", "text": STORY, "annotations": [], "logprobs": []}
-_ITEM: dict[str, Any] = {
-    "id": "msg_1",
-    "type": "message",
-    "role": "assistant",
-    "status": "completed",
-    "content": [_PART],
+# By the end of the path; the first that fits.
+_METHODS = {
+    "/responses": _Method(responses.WIRE),
+    "/responses/input_tokens": _Method(
+        responses.WIRE, counted=lambda count: {"object": "response.input_tokens", "input_tokens": count}
+    ),
+    "/v1/messages": _Method(messages.WIRE),
+    "/v1/messages/count_tokens": _Method(messages.WIRE, counted=lambda count: {"input_tokens": count}),
+    "/count-tokens:rawPredict": _Method(messages.WIRE, counted=lambda count: {"input_tokens": count}),
+    ":rawPredict": _Method(messages.WIRE, False),
+    ":streamRawPredict": _Method(messages.WIRE, True),
+    ":generateContent": _Method(generate_content.WIRE, False),
+    ":streamGenerateContent": _Method(generate_content.WIRE, True),
+    ":countTokens": _Method(
+        generate_content.WIRE,
+        counted=lambda count: {"totalTokens": count},
+        inside="generateContentRequest",
+    ),
+    "/converse": _Method(converse.WIRE, False),
+    "/converse-stream": _Method(converse.WIRE, True),
+    "/count-tokens": _Method(
+        converse.WIRE, counted=lambda count: {"inputTokens": count}, inside="input converse"
+    ),
+    "/chat/completions": _Method(chat.WIRE),
 }
-_RESPONSE = {
-    "id": "resp_1", "object": "response", "created_at": 1, "status": "completed", "model": "gpt-5.2",
-    "output": [_ITEM], "parallel_tool_calls": True, "tool_choice": "auto", "tools": [],
-}  # fmt: skip
-_ADDRESS: dict[str, Any] = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
-_RESPONSE_EVENTS: list[dict[str, Any]] = [
-    {"type": "response.created", "response": {**_RESPONSE, "status": "in_progress", "output": []}},
-    {
-        "type": "response.output_item.added",
-        "output_index": 0,
-        "item": {**_ITEM, "content": [], "status": "in_progress"},
-    },
-    {"type": "response.content_part.added", **_ADDRESS, "part": {**_PART, "text": ""}},
-    {"type": "response.output_text.delta", **_ADDRESS, "delta": STORY, "logprobs": []},
-    {"type": "response.output_text.done", **_ADDRESS, "text": STORY, "logprobs": []},
-    {"type": "response.content_part.done", **_ADDRESS, "part": _PART},
-    {"type": "response.output_item.done", "output_index": 0, "item": _ITEM},
-    {"type": "response.completed", "response": _RESPONSE},
-]
-_RESPONSES = Wire(
-    _RESPONSE,
-    sse_stream(
-        *({**event, "sequence_number": number} for number, event in enumerate(_RESPONSE_EVENTS)),
-        named_by="type",
-    ),
-)
-
-# ---- Messages -------------------------------------------------------------------------------------------
-
-_MESSAGE: dict[str, Any] = {
-    "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-sonnet-4-5",
-    "content": [{"type": "text", "text": STORY}], "stop_reason": "end_turn",
-    "usage": {"input_tokens": 10, "output_tokens": 8},
-}  # fmt: skip
-_MESSAGES = Wire(
-    _MESSAGE,
-    sse_stream(
-        {"type": "message_start", "message": {**_MESSAGE, "content": [], "stop_reason": None}},
-        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
-        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": STORY}},
-        {"type": "content_block_stop", "index": 0},
-        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 8}},
-        {"type": "message_stop"},
-        named_by="type",
-    ),
-)
-
-# ---- the others -----------------------------------------------------------------------------------------
-
-_CONTENT = {
-    "candidates": [
-        {"content": {"role": "model", "parts": [{"text": STORY}]}, "finishReason": "STOP", "index": 0}
-    ],
-    "usageMetadata": {"promptTokenCount": 10, "candidatesTokenCount": 8, "totalTokenCount": 18},
-    "modelVersion": "gemini-2.5-flash",
-    "responseId": "r1",
+# Known by the whole path, and the same for every question.
+_FIXED = {
+    "/v1/generate": {"kind": "stop", "stop": "done", "blocks": [{"kind": "text", "text": STORY}]},
+    "/token": {"access_token": "a-token", "token_type": "Bearer", "expires_in": 3600},
 }
-_USAGE = {"inputTokens": 10, "outputTokens": 8, "totalTokens": 18}
-_CONVERSE = Wire(
-    {
-        "output": {"message": {"role": "assistant", "content": [{"text": STORY}]}},
-        "stopReason": "end_turn",
-        "usage": _USAGE,
-        "metrics": {"latencyMs": 1},
-    },
-    aws_stream(
-        ("messageStart", {"role": "assistant"}),
-        ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": STORY}}),
-        ("contentBlockStop", {"contentBlockIndex": 0}),
-        ("messageStop", {"stopReason": "end_turn"}),
-        ("metadata", {"usage": _USAGE, "metrics": {"latencyMs": 1}}),
-    ),
-    "application/vnd.amazon.eventstream",
-)
-_CHUNK = {"id": "chat_1", "object": "chat.completion.chunk", "created": 1, "model": "some-model"}
-_CHAT = Wire(
-    {
-        **_CHUNK,
-        "object": "chat.completion",
-        "choices": [
-            {"index": 0, "message": {"role": "assistant", "content": STORY}, "finish_reason": "stop"}
-        ],
-        "usage": {"prompt_tokens": 10, "completion_tokens": 8, "total_tokens": 18},
-    },
-    sse_stream(
-        {**_CHUNK, "choices": [{"index": 0, "delta": {"role": "assistant", "content": STORY}}]},
-        {**_CHUNK, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
-        end=b"[DONE]",
-    ),
-)
-_ACME = Wire({"kind": "stop", "stop": "done", "blocks": [{"kind": "text", "text": STORY}]})
-
-_WIRES = {
-    "/responses": _RESPONSES,
-    "/v1/messages": _MESSAGES,
-    "/v1/messages/count_tokens": Wire({"input_tokens": 8}),
-    ":generateContent": Wire(_CONTENT),
-    ":streamGenerateContent": Wire(_CONTENT, sse_stream(_CONTENT)),
-    ":rawPredict": _MESSAGES,
-    ":streamRawPredict": _MESSAGES,
-    "/converse": _CONVERSE,
-    "/converse-stream": _CONVERSE,
-    "/chat/completions": _CHAT,
-    "/v1/generate": _ACME,
-    "/token": Wire({"access_token": "a-token", "token_type": "Bearer", "expires_in": 3600}),
-}
-"""By the end of the path."""
-_STREAMED = (":streamGenerateContent", ":streamRawPredict", "/converse-stream")
 
 
 class _Storyteller(BaseHTTPRequestHandler):
+    timeout = 30  # of whoever neither speaks nor leaves
+
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
         path = self.path.partition("?")[0]
-        ending = next((ending for ending in _WIRES if path.endswith(ending)), None)
-        if ending is None:
-            self._answer(404, "application/json", json.dumps({"error": f"no story at {path}"}).encode())
+        if path in _FIXED:
+            self._answer(200, _JSON, _FIXED[path])
             return
-        wire = _WIRES[ending]
-        if ending in _STREAMED or (body.startswith(b"{") and json.loads(body).get("stream")):
-            self._answer(200, wire.stream_type, wire.stream)
-        else:
-            self._answer(200, "application/json", json.dumps(wire.whole).encode())
+        method = next((method for end, method in _METHODS.items() if path.endswith(end)), None)
+        if method is None:
+            self._answer(404, _JSON, {"error": f"no story at {path}"})
+            return
+        try:
+            self._tell(json.loads(body), method)
+        except (RefusedError, KeyError) as problem:
+            self._answer(400, _JSON, method.wire.refusal(str(problem)))
 
-    def _answer(self, status: int, content_type: str, body: bytes) -> None:
+    def _tell(self, body: dict[str, Any], method: _Method) -> None:
+        for name in method.inside.split():
+            body = body.get(name, body)
+        heard = method.wire.hear(body)
+        told = answer(heard)
+        if method.counted:
+            self._answer(200, _JSON, method.counted(told.input_tokens))
+        elif heard.turns[-1].text == WAIT:
+            self.connection.recv(1)  # until they leave
+            self.close_connection = True
+        elif method.streamed or (method.streamed is None and body.get("stream")):
+            self._answer(200, method.wire.stream_type, method.wire.stream(told))
+        else:
+            self._answer(200, _JSON, method.wire.whole(told))
+
+    def _answer(self, status: int, content_type: str, body: Any) -> None:
+        sent = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(status)
         self.send_header("content-type", content_type)
-        self.send_header("content-length", str(len(body)))
+        self.send_header("content-length", str(len(sent)))
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(sent)
 
     def log_message(self, *arguments: object) -> None:
         """Say nothing."""

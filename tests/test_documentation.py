@@ -7,12 +7,14 @@ machine that answers in all their wires.
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
+import shlex
 from pathlib import Path
 
 import pytest
+from openai import OpenAI
+from tests.serving import serving
 from tests.story_upstream import STORY
+from tests.storyteller.model import Turn, recited
 
 import dragoman_cli
 from dragoman.parameters import as_markdown
@@ -43,23 +45,27 @@ def snippets() -> list[object]:
     ]
 
 
-@pytest.fixture(scope="module")
-def gateway(environment):
-    """The address of a server that somebody has started with `dragoman serve`."""
-    command = [sys.executable, "-m", "dragoman_cli", "serve", "--port", "0"]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            line = process.stdout.readline()
-            yield re.search(r"listens on (http://\S+) ", line)[1]
-        finally:
-            process.terminate()
-
-
 @pytest.mark.parametrize("code", snippets())
 def test_snippet_runs(code, run_python, request):
     if SERVED in code:
-        code = code.replace(SERVED, request.getfixturevalue("gateway"))
+        code = code.replace(SERVED, request.getfixturevalue("served"))
     run_python(code)
+
+
+def test_a_newcomers_conversation_survives_a_restart(environment, tmp_path, run_python):
+    page = (ROOT / "README.md").read_text()
+    command = shlex.split(re.search(r"^dragoman serve .*--store .*$", page, re.MULTILINE)[0])
+    (code,) = (match[2] for match in FENCE.finditer(page) if SERVED in match[2])
+    with serving(environment, tmp_path, *command[2:]) as address:
+        said, first = run_python(code.replace(SERVED, address)).rsplit(maxsplit=1)
+    with (
+        serving(environment, tmp_path, *command[2:]) as address,
+        OpenAI(base_url=f"{address}/v1", api_key="none") as client,
+    ):
+        asked = {"input": "Who am I?", "previous_response_id": first}
+        second = client.responses.create(model="anthropic/claude-sonnet-4-5", **asked)
+    history = [Turn("user", "My name is Ada."), Turn("assistant", said), Turn("user", "Who am I?")]
+    assert second.output_text == recited(history)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

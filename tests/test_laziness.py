@@ -60,7 +60,7 @@ except dragoman.DragomanError as error:
 def test_a_call_loads_nothing_of_other_providers(model, run_python):
     before, after = json.loads(run_python(LOADED.format(model=model, sdks=SDKS)))
     assert before == []
-    assert set(after) <= CALLS[model]
+    assert set(after) <= CALLS[model] | {"dragoman_prices", "dragoman_otel"}
 
 
 @pytest.mark.parametrize(
@@ -77,3 +77,28 @@ def test_only_its_own_provider_misses_an_sdk(model, problem, run_python):
         assert said.startswith(("PluginError: ", "AuthenticationError: "))
         assert "pip install" in said
         assert "\n" not in said
+
+
+PRICED = """
+import json, sys
+import dragoman
+usage = {"input_tokens": 1000000, "output_tokens": 0}
+steps = [sorted(name for name in ("dragoman_prices", "genai_prices") if name in sys.modules)]
+from dragoman.plugins import plugins
+plugins()
+steps.append(sorted(name for name in ("dragoman_prices", "genai_prices") if name in sys.modules))
+cost = dragoman.cost({"model": "gpt-5.2", "usage": usage}, provider="openai")
+steps.append(cost and str(cost.total))
+print(json.dumps(steps))
+"""
+
+
+def test_prices_are_loaded_when_something_is_priced(run_python):
+    assert json.loads(run_python(PRICED)) == [[], ["dragoman_prices"], "1.75"]
+
+
+def test_without_its_price_list_a_call_costs_nobody_knows_what_and_goes_on(run_python):
+    without = WITHOUT_SDKS.partition("import dragoman")[0].format(
+        sdks=("genai_prices",), problem='ModuleNotFoundError(f"No module named {name!r}", name=name)'
+    )
+    assert json.loads(run_python(without + PRICED)) == [[], ["dragoman_prices"], None]

@@ -91,7 +91,8 @@ def _failure(payload: Mapping[str, Any], *, named_error: bool = False) -> Provid
     for choice in _objects(payload.get("choices")):
         if choice.get("error"):
             return stream_error(choice)
-        if choice.get("finish_reason") in _FAILURES:
+        reason = choice.get("finish_reason")
+        if isinstance(reason, str) and reason in _FAILURES:
             return stream_error({"error": "the host gave up on the answer"})
     return None
 

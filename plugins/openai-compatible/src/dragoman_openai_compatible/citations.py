@@ -54,7 +54,7 @@ def cited_sources(said: Mapping[str, Any], text: str) -> Iterator[dict[str, Any]
     """
     results = said.get("search_results")
     results = [entry for entry in results if isinstance(entry, dict)] if isinstance(results, list) else []
-    titles = {entry.get("url"): entry.get("title") for entry in results}
+    titles = {str(entry.get("url")): entry.get("title") for entry in results}
     urls = said.get("citations")
     if not isinstance(urls, list) or not urls:
         urls = [entry.get("url") for entry in results]
@@ -66,7 +66,7 @@ def cited_sources(said: Mapping[str, Any], text: str) -> Iterator[dict[str, Any]
             yield {
                 "type": "url_citation",
                 "url": str(url or ""),
-                "title": str(titles.get(url) or ""),
+                "title": str(titles.get(str(url)) or ""),
                 "start_index": start,
                 "end_index": end,
             }

@@ -249,6 +249,7 @@ class LangChain:
     by_id = True
 
     def __init__(self, connections: Connections, model: str, *, streamed: bool, effort: str) -> None:
+        self._runner = connections.runner
         self._streamed = streamed
         self._model = ChatOpenAI(
             model=model,
@@ -274,24 +275,36 @@ class LangChain:
 
     def parse(self, text: str) -> Person:
         model: Any = self._model.with_structured_output(Person)
-        if not self._streamed:
-            person: Person = model.invoke(text)
-            return person
-        *_, person = model.stream(text)
+        person: Person = self._streams(model, text)[-1] if self._streamed else self._invokes(model, text)
         return person
 
     def _ask(self, model: Any) -> Any:
         if not self._streamed:
-            return model.invoke(self._messages)
-        first, *more = model.stream(self._messages)
+            return self._invokes(model, self._messages)
+        first, *more = self._streams(model, self._messages)
         whole = sum(more, first)
         return AIMessage(**whole.model_dump(exclude={"type", "tool_call_chunks", "chunk_position"}))
 
+    def _invokes(self, model: Any, given: Any) -> Any:
+        return model.invoke(given)
 
-class LangChainWithoutIds(LangChain):
-    """The same, sending everything each time, as it does unless told otherwise."""
+    def _streams(self, model: Any, given: Any) -> list[Any]:
+        return list(model.stream(given))
+
+
+class AsyncLangChainWithoutIds(LangChain):
+    """The same, awaited, and sending everything each time, as it does unless told otherwise."""
 
     by_id = False
+
+    def _invokes(self, model: Any, given: Any) -> Any:
+        return self._runner.run(model.ainvoke(given))
+
+    def _streams(self, model: Any, given: Any) -> list[Any]:
+        async def read() -> list[Any]:
+            return [part async for part in model.astream(given)]
+
+        return self._runner.run(read())
 
 
 def get_weather(city: str) -> str:
@@ -305,5 +318,5 @@ CLIENTS: dict[str, type[Talk]] = {
     "agents": Agents,
     "agents-with-session": AgentsWithSession,
     "langchain": LangChain,
-    "langchain-without-ids": LangChainWithoutIds,
+    "langchain-async-without-ids": AsyncLangChainWithoutIds,
 }

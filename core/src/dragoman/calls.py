@@ -7,10 +7,10 @@ model names (``api_key``, ``aws_region_name`` ...), or else a parameter of the R
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
-from dragoman.attempt import Attempt, Extras
-from dragoman.compaction_attempts import COMPACTION_FIELDS, Compaction
+from dragoman.attempt import Extras
+from dragoman.call import Call
 from dragoman.errors import BadRequestError, DragomanError
 from dragoman.models import validate_request
 from dragoman.providers import COMMON_SETTINGS, Provider, load_provider, split_model
@@ -18,12 +18,10 @@ from dragoman.routing import Fleet, RouteOptions, RoutingSettings, StreamRecover
 from dragoman.routing.checks import texts
 from dragoman.routing.settings import fallback_list
 from dragoman.scripted import ScriptedProvider
-from dragoman.session import Session
 from dragoman.structured import json_schema_format
 from dragoman.timeouts import Timeout
-from dragoman.token_counts import TokenCount, estimate_tokens
+from dragoman.token_counts import estimate_tokens
 from dragoman.types import CallParameters
-from dragoman.windows import ShortenedSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,17 +29,10 @@ if TYPE_CHECKING:
     import httpx
     from pydantic import BaseModel
 
-    from dragoman.chains import Recalled
-    from dragoman.hookspecs import Target
     from dragoman.parameters import Unsupported
     from dragoman.routing import Deployment, Journey
-    from dragoman.types import Item
-    from dragoman.windows import Shortened
 
-__all__ = ["Call", "CallOptions", "Defaults", "begin_journey", "prepare_call"]
-
-
-_Attempt = TypeVar("_Attempt", bound=Attempt)
+__all__ = ["CallOptions", "Defaults", "begin_journey", "prepare_call"]
 
 
 class CallOptions(CallParameters, total=False):
@@ -107,60 +98,6 @@ class Defaults:
     """Settings by provider: ``{"acme": {"api_key": ...}}``."""
     fleet: Fleet = field(default_factory=lambda: Fleet(settings=RoutingSettings(num_retries=0)))
     """Where calls may go."""
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class Call:
-    """One call, checked and resolved: everything that an attempt at it needs."""
-
-    provider: Provider
-    target: Target
-    request: dict[str, Any]
-    extras: Extras
-    unsupported: Unsupported | None
-    allowed: tuple[str, ...]
-    text_format: type[BaseModel] | None
-    http_client: Any
-    mocked: bool
-    """Whether nobody is asked."""
-
-    def session(
-        self, *, history: Sequence[Item] = (), shortened: Shortened | None = None, **more: Any
-    ) -> Session:
-        """Return a fresh attempt (see ``Session``); `shortened` takes the place of history and input."""
-        if shortened is None:
-            return self._attempt(Session, self.request, history, **more)
-        request = {**self.request, "input": []}
-        return self._attempt(ShortenedSession, request, [shortened.item], shortened=shortened, **more)
-
-    def token_count(self, recalled: Recalled | None = None) -> TokenCount:
-        """Return a fresh attempt at counting the input's tokens; None: nothing is remembered here."""
-        return self._ask(TokenCount, recalled, self.request)
-
-    def compaction(self, recalled: Recalled | None = None) -> Compaction:
-        """Return a fresh attempt at compacting the input (see ``dragoman.compactions``)."""
-        request = {name: value for name, value in self.request.items() if name in COMPACTION_FIELDS}
-        return self._ask(Compaction, recalled, request)
-
-    def _ask(self, kind: type[_Attempt], recalled: Recalled | None, request: dict[str, Any]) -> _Attempt:
-        if recalled is None:
-            return self._attempt(kind, request, ())
-        request = recalled.put_into(request)
-        return self._attempt(kind, request, recalled.history, remembered=True)
-
-    def _attempt(
-        self, kind: type[_Attempt], request: dict[str, Any], history: Sequence[Item], **more: Any
-    ) -> _Attempt:
-        return kind(
-            self.provider,
-            self.target,
-            request,
-            extras=self.extras,
-            unsupported=self.unsupported,
-            allowed=self.allowed,
-            history=history,
-            **more,
-        )
 
 
 def begin_journey(

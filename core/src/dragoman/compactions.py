@@ -24,7 +24,7 @@ from dragoman.summaries import is_kept, summary_call, summary_in, whole_response
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dragoman.calls import Call
+    from dragoman.call import Call
     from dragoman.drivers import Driver
     from dragoman.timeouts import Timeout
     from dragoman.turns import Memory

@@ -20,7 +20,7 @@ from dragoman.turns import Turn
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from dragoman.calls import Call
+    from dragoman.call import Call
     from dragoman.turns import Memory
 
 __all__ = ["AsyncResponses", "Responses"]

@@ -18,7 +18,7 @@ from dragoman.models import validate_request
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from dragoman.calls import Call
+    from dragoman.call import Call
     from dragoman.drivers import Driver
     from dragoman.timeouts import Timeout
     from dragoman.types import Item

@@ -28,7 +28,7 @@ from dragoman.windows import shorten
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
-    from dragoman.calls import Call
+    from dragoman.call import Call
     from dragoman.drivers import Driver
     from dragoman.keeper import Keeper
     from dragoman.records import Mode, Outcome

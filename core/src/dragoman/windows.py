@@ -22,7 +22,7 @@ from dragoman.token_counts import estimate_tokens
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from dragoman.calls import Call
+    from dragoman.call import Call
     from dragoman.chains import Recalled
     from dragoman.types import Event, Item
 

@@ -27,7 +27,7 @@ from dragoman.routing.verdicts import verdict_on
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from dragoman.calls import Call
+    from dragoman.call import Call
     from dragoman.errors import APIError
     from dragoman.routing.loads import Load
     from dragoman.routing.settings import Fallback

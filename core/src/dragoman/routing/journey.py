@@ -25,7 +25,7 @@ from dragoman.timeouts import timeout_error
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from dragoman.calls import Call
+    from dragoman.call import Call
     from dragoman.routing.deployments import Deployment, StreamRecovery
     from dragoman.routing.fleet import Fleet, RouteOptions
     from dragoman.routing.loads import Load

@@ -31,6 +31,7 @@ from dragoman.tools import ToolNames, call_ids, rewrite_tools
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from dragoman.batches import Batch
     from dragoman.hookspecs import Credentials, HTTPRequest, LocalAnswer, Target
     from dragoman.parameters import Unsupported
     from dragoman.providers import Provider
@@ -299,17 +300,17 @@ class Attempt:
         """Whether the model has said why it stopped: only usage and the end mark are still to come."""
         return False
 
-    def accept(self, status: int, headers: Mapping[str, str]) -> list[Event]:
+    def accept(self, status: int, headers: Mapping[str, str]) -> Batch:
         """Take status and headers (names in lower case); return the events that open the answer."""
         self._status, self._headers = status, headers
         return []
 
-    def feed(self, chunk: bytes) -> list[Event]:
+    def feed(self, chunk: bytes) -> Batch:
         """Take bytes of the answer; return the events that they complete."""
         self._body.append(chunk)
         return []
 
-    def close(self) -> list[Event]:
+    def close(self) -> Batch:
         """Take the end of the bytes; return the events that end the answer.
 
         Raises:
@@ -317,7 +318,7 @@ class Attempt:
         """
         raise NotImplementedError
 
-    def abort(self, error: APIError) -> list[Event]:
+    def abort(self, error: APIError) -> Sequence[Event]:
         """End the answer because the connection failed.
 
         Raises:

@@ -174,7 +174,7 @@ class Session(Attempt):
             if not self.failing:
                 before = answer.pending
             data = raw.data
-            if not data:
+            if not data or (isinstance(answer, Relay) and answer.take_bytes(data)):
                 continue
             if data == _DONE:
                 answer.ended = answer.finish_reason is not None
@@ -187,7 +187,7 @@ class Session(Attempt):
                 except ValueError:
                     return self._malformed(f"an event of the stream is not JSON: {excerpt(data)}")
             if isinstance(answer, Relay):
-                answer.event(payload)
+                answer.event(payload, data)
             else:
                 try:
                     handle(StreamEvent(raw.type, payload, raw.is_exception), answer, self.target)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dragoman.batches import RawEvents, events_of
+from dragoman.decoding import RawEvent
 from dragoman.relay import Relay
 
 PART = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
@@ -24,14 +25,18 @@ BEGUN = [
 def relayed(payloads, *, by_bytes):
     """Return what comes of a stream: the batch, its events, the response."""
     relay = Relay({"id": "resp_0", "status": "in_progress", "output": [], "dragoman": {}})
-    for payload in payloads:
-        if relay.ended or (by_bytes and relay.take_bytes(payload)):
+    raw_events = [RawEvent("", payload) for payload in payloads]
+    place = 0
+    while place < len(payloads) and not relay.ended:
+        if by_bytes and (taken := relay.take_run(raw_events, place)):
+            place += taken
             continue
         try:
-            parsed = json.loads(payload)
+            parsed = json.loads(payloads[place])
         except ValueError:
             break
-        relay.event(parsed, payload)
+        relay.event(parsed, payloads[place])
+        place += 1
     relay.complete()
     batch = relay.take_events()
     return batch, list(events_of(batch)), relay.response

@@ -26,11 +26,11 @@ class RawEvents:
 
     __slots__ = ("number", "payloads", "type")
 
-    def __init__(self, type_: str, number: int, payload: bytes) -> None:
+    def __init__(self, type_: str, number: int, payloads: list[bytes]) -> None:
         self.type = type_
         self.number = number
         """The `sequence_number` of the first."""
-        self.payloads = [payload]
+        self.payloads = payloads
 
     @property
     def last_number(self) -> int:

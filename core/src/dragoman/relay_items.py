@@ -5,6 +5,7 @@ See ``dragoman.relay`` for the rules.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from dragoman.batches import RawEvents
@@ -30,6 +31,7 @@ from dragoman.relayed import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from dragoman.decoding import RawEvent
     from dragoman.types import Event, Item
 
 __all__ = ["ItemRelay", "event", "identical"]
@@ -173,22 +175,31 @@ class ItemRelay:
 
     # ---- parts and values ---------------------------------------------------------------------------
 
-    def take_bytes(self, payload: bytes) -> bool:
-        """Take an event by its bytes, where it is a delta like the one before; tell whether it is."""
+    def take_run(self, raw_events: Sequence[RawEvent], place: int) -> int:
+        """Take events by their bytes, as long as they are deltas like the one before.
+
+        Args:
+            raw_events: what was decoded.
+            place: where to begin.
+
+        Returns:
+            How many; the next one has to be parsed.
+        """
         value, number = self._writing, self._number
         if value is None or value.form is None or value.said or number != self._expected or self._held_back:
-            return False
-        text = value.form.text(payload, number)
-        if text is None:
-            return False
-        value.pieces.append(text)
-        self._expected = self._number = number + 1
-        last = self._events[-1] if self._events else None
-        if isinstance(last, RawEvents) and last.type == value.form.type:
-            last.payloads.append(payload)
-        else:
-            self._events.append(RawEvents(value.form.type, number, payload))
-        return True
+            return 0
+        payloads = []
+        for raw in islice(raw_events, place, None):
+            text = value.form.text(raw.data, number)
+            if text is None:
+                break
+            value.pieces.append(text)
+            payloads.append(raw.data)
+            number += 1
+        if payloads:
+            self._events.append(RawEvents(value.form.type, self._number, payloads))
+            self._expected = self._number = number
+        return len(payloads)
 
     def _take_delta(self, data: Event, kind: ValueKind, payload: bytes) -> None:
         value = self._writing

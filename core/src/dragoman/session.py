@@ -167,14 +167,17 @@ class Session(Attempt):
         answer = self._started()
         finishing, failing = self.finishing, self.failing
         handle = self.provider.handle_stream_event
-        before = 0
-        for raw in raw_events:
-            if answer.ended:
-                break
-            if not self.failing:
+        place = before = 0
+        while place < len(raw_events) and not answer.ended:
+            if isinstance(answer, Relay) and (taken := answer.take_run(raw_events, place)):
+                place += taken
+                continue
+            raw = raw_events[place]
+            place += 1
+            if answer.error is None:
                 before = answer.pending
             data = raw.data
-            if not data or (isinstance(answer, Relay) and answer.take_bytes(data)):
+            if not data:
                 continue
             if data == _DONE:
                 answer.ended = answer.finish_reason is not None

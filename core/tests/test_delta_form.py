@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -63,7 +64,7 @@ writings = st.fixed_dictionaries(
 )
 
 
-plain = st.just({})
+plain: st.SearchStrategy[dict[str, Any]] = st.just({})
 done = st.just({"type": "response.output_text.done", "text": "a"})
 
 

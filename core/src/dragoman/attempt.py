@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from dragoman.canonical import canonical_input
 from dragoman.errors import APIError, BadRequestError, DragomanError, MalformedResponseError
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from dragoman.providers import Provider
     from dragoman.types import Event, Item
 
-__all__ = ["Attempt", "Extras", "excerpt"]
+__all__ = ["Attempt", "Extras", "excerpt", "parse_json"]
 
 _FIRST_REFUSAL = 300  # redirects are not followed: they would carry credentials elsewhere
 _STREAM_TYPE = "text/event-stream"
@@ -330,7 +330,7 @@ class Attempt:
         """Return a whole answer, parsed."""
         body = b"".join(self._body)
         try:
-            return json.loads(body)
+            return parse_json(body)
         except ValueError:
             what = excerpt(body) or "nothing"
             raise self._unreadable(
@@ -393,6 +393,18 @@ def _encode(body: Any) -> bytes:
         raise BadRequestError(
             f"the request cannot be written as JSON: {problem}", code="invalid_json"
         ) from problem
+
+
+def parse_json(data: bytes) -> Any:
+    """Return what JSON of an upstream says.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return from_json(data)
+    except ValueError:
+        return json.loads(data)  # slower, but takes half surrogate pairs
 
 
 def excerpt(data: bytes, limit: int = 120) -> str:

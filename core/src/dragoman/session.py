@@ -5,12 +5,9 @@ For any split of the bytes the events are the same.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import from_json
-
-from dragoman.attempt import Attempt, excerpt
+from dragoman.attempt import Attempt, excerpt, parse_json
 from dragoman.batches import RawEvents, events_of, has_content
 from dragoman.brackets import new_id
 from dragoman.decoding import StreamDecodeError, decoder_for
@@ -183,12 +180,9 @@ class Session(Attempt):
                 answer.ended = answer.finish_reason is not None
                 continue
             try:
-                payload = from_json(data)
+                payload = parse_json(data)
             except ValueError:
-                try:
-                    payload = json.loads(data)  # slower, but takes half surrogate pairs
-                except ValueError:
-                    return self._malformed(f"an event of the stream is not JSON: {excerpt(data)}")
+                return self._malformed(f"an event of the stream is not JSON: {excerpt(data)}")
             if isinstance(answer, Relay):
                 answer.event(payload, data)
             else:

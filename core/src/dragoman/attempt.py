@@ -6,7 +6,7 @@ a number. Without I/O; a driver (``dragoman.transport``) moves the bytes::
     attempt.prepare()            what to send
     attempt.authorize(...)       the same with credentials
     attempt.accept(...)          status and headers came
-    attempt.feed(chunk)          bytes came; returns the events they complete
+    attempt.feed(chunk)          bytes came; returns the events they complete, a ``Batch``
     attempt.close()              no more bytes; returns the last events, raises what was refused
     attempt.abort(error)         the connection broke; returns the events that end the answer, or raises
 """

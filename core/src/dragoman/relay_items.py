@@ -225,7 +225,7 @@ class ItemRelay:
             self._gapless = self._gapless and data.get("item_id") == item.id
             data.update(value.address)
             as_it_came = False
-        if as_it_came and value.form is None:
+        if as_it_came and len(value.pieces) == 1:
             value.form = DeltaForm.of(data, payload)
         self._emit(data)
 

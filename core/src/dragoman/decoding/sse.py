@@ -45,20 +45,16 @@ class SSEDecoder(IncrementalDecoder):
             for block in blocks:
                 if len(block) > self._limit:
                     raise self._beyond_limit(self._fed)
-                # Nearly every event is one `data: ` line, alone or below one `event: ` line; and that is
-                # nearly always the same as in the event before.
+                # Nearly every event is one `data: ` line, alone or below the same `event: ` line as before.
                 above, _, data = block.partition(b"\ndata: ")
-                if b"\n" in data:
-                    events.extend(_read(block.split(b"\n")))
-                elif data and above == self._event_line:
+                if data and above == self._event_line and b"\n" not in data:
                     append(new_event(RawEvent, (self._event_name, data, False)))
-                elif data and above[:7] == b"event: " and b"\n" not in above:
-                    self._event_line, self._event_name = above, above[7:].decode(errors="replace")
-                    append(RawEvent(self._event_name, data))
-                elif not data and block[:6] == b"data: " and b"\n" not in block:
+                elif block[:6] == b"data: " and b"\n" not in block:
                     append(RawEvent("", block[6:]))
                 else:
                     events.extend(_read(block.split(b"\n")))
+                    if above[:7] == b"event: " and b"\n" not in above:
+                        self._event_line, self._event_name = above, above[7:].decode(errors="replace")
         # A last line feed may belong to the blank line behind the event, so it does not count yet.
         if len(pending) > self._limit + pending.endswith(b"\n"):
             raise self._beyond_limit(self._fed)

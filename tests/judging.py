@@ -6,6 +6,7 @@ import functools
 import re
 from typing import TYPE_CHECKING, Any
 
+from dragoman.batches import events_of
 from dragoman.compaction_attempts import Compaction
 from dragoman.models import validate_request
 from dragoman.providers import load_provider
@@ -83,10 +84,10 @@ class Judge:
         """Return a session that these bytes have gone through, and all its events."""
         session = self.session(stream=stream)
         session.prepare()
-        events = session.accept(status, headers or (self._stream_headers if stream else JSON))
-        for chunk in chunks:
-            events += session.feed(chunk)
-        return session, events + session.close()
+        batches = [session.accept(status, headers or (self._stream_headers if stream else JSON))]
+        batches += [session.feed(chunk) for chunk in chunks]
+        batches.append(session.close())
+        return session, [event for batch in batches for event in events_of(batch)]
 
     def _response_to(self, recording: Recording) -> dict[str, Any]:
         return self.run([recording.wire], stream=recording.streamed)[0].response

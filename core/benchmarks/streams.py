@@ -16,6 +16,7 @@ import openai
 from pydantic_core import to_json
 
 import dragoman
+from dragoman.batches import events_of
 from dragoman.providers import load_provider
 from dragoman.session import Session
 
@@ -72,10 +73,10 @@ WHOLE = json.dumps(
 def translated() -> Iterator[dict[str, Any]]:
     session = Session(PROVIDER, TARGET, REQUEST)
     session.prepare()
-    yield from session.accept(200, {"content-type": "text/event-stream"})
+    yield from events_of(session.accept(200, {"content-type": "text/event-stream"}))
     for chunk in CHUNKS:
-        yield from session.feed(chunk)
-    yield from session.close()
+        yield from events_of(session.feed(chunk))
+    yield from events_of(session.close())
 
 
 EVENTS = list(translated())

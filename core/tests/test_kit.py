@@ -513,16 +513,16 @@ def test_the_kit_hears_a_decoder_that_needs_whole_lines(monkeypatch):
 
 
 def test_the_kit_hears_a_driver_that_stops_early(monkeypatch):
-    events = AsyncTransport.events
+    batches = AsyncTransport.batches
 
     async def all_but_the_last(self, session, timeout):
         held = None
-        async for event in events(self, session, timeout):
+        async for batch in batches(self, session, timeout):
             if held is not None:
                 yield held
-            held = event
+            held = batch
 
-    monkeypatch.setattr(AsyncTransport, "events", all_but_the_last)
+    monkeypatch.setattr(AsyncTransport, "batches", all_but_the_last)
     failed, _ = failing(SmallConformance)
     assert failed.keys() == {"test_sync_and_async_give_the_same_events"}
 

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dragoman.attempt import Extras
+from dragoman.batches import events_of
 from dragoman.errors import (
     APIConnectionError,
     APIStatusError,
@@ -54,11 +55,11 @@ def a_session(toy, *, request=None, plugin=None, stream=True, **options):
 def answered(session, body, headers=SSE, *, status=200, cuts=()):
     """Return all events of an answer that comes in these pieces."""
     session.prepare()
-    events = session.accept(status, headers)
+    events = [*session.accept(status, headers)]
     places = [0, *sorted(cuts), len(body)]
     for start, end in pairwise(places):
-        events += session.feed(body[start:end])
-    return events + session.close()
+        events += events_of(session.feed(body[start:end]))
+    return [*events, *events_of(session.close())]
 
 
 def told(response):
@@ -407,7 +408,7 @@ def test_a_secret_that_the_upstream_repeats_comes_out_nowhere(toy, secret):
     for body in (toy.stream(["fail", f"bad key {secret}", 401]), f"data: {{broken {secret}\n\n".encode()):
         session = a_session(toy, plugin=Signs(), extras=extras)
         session.authorize(session.prepare(), None)
-        events = session.accept(200, SSE) + session.feed(body) + session.close()
+        events = [*session.accept(200, SSE), *session.feed(body), *session.close()]
         assert secret not in json.dumps(events)
         assert secret not in everything(session.error)
 

@@ -6,7 +6,7 @@ a number. Without I/O; a driver (``dragoman.transport``) moves the bytes::
     attempt.prepare()            what to send
     attempt.authorize(...)       the same with credentials
     attempt.accept(...)          status and headers came
-    attempt.feed(chunk)          bytes came; returns the events they complete
+    attempt.feed(chunk)          bytes came; returns the events they complete, a ``Batch``
     attempt.close()              no more bytes; returns the last events, raises what was refused
     attempt.abort(error)         the connection broke; returns the events that end the answer, or raises
 """
@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from dragoman.canonical import canonical_input
 from dragoman.errors import APIError, BadRequestError, DragomanError, MalformedResponseError
@@ -31,12 +31,13 @@ from dragoman.tools import ToolNames, call_ids, rewrite_tools
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from dragoman.batches import Batch
     from dragoman.hookspecs import Credentials, HTTPRequest, LocalAnswer, Target
     from dragoman.parameters import Unsupported
     from dragoman.providers import Provider
     from dragoman.types import Event, Item
 
-__all__ = ["Attempt", "Extras", "excerpt"]
+__all__ = ["Attempt", "Extras", "excerpt", "parse_json"]
 
 _FIRST_REFUSAL = 300  # redirects are not followed: they would carry credentials elsewhere
 _STREAM_TYPE = "text/event-stream"
@@ -299,17 +300,17 @@ class Attempt:
         """Whether the model has said why it stopped: only usage and the end mark are still to come."""
         return False
 
-    def accept(self, status: int, headers: Mapping[str, str]) -> list[Event]:
+    def accept(self, status: int, headers: Mapping[str, str]) -> Batch:
         """Take status and headers (names in lower case); return the events that open the answer."""
         self._status, self._headers = status, headers
         return []
 
-    def feed(self, chunk: bytes) -> list[Event]:
+    def feed(self, chunk: bytes) -> Batch:
         """Take bytes of the answer; return the events that they complete."""
         self._body.append(chunk)
         return []
 
-    def close(self) -> list[Event]:
+    def close(self) -> Batch:
         """Take the end of the bytes; return the events that end the answer.
 
         Raises:
@@ -317,7 +318,7 @@ class Attempt:
         """
         raise NotImplementedError
 
-    def abort(self, error: APIError) -> list[Event]:
+    def abort(self, error: APIError) -> Sequence[Event]:
         """End the answer because the connection failed.
 
         Raises:
@@ -329,7 +330,7 @@ class Attempt:
         """Return a whole answer, parsed."""
         body = b"".join(self._body)
         try:
-            return json.loads(body)
+            return parse_json(body)
         except ValueError:
             what = excerpt(body) or "nothing"
             raise self._unreadable(
@@ -392,6 +393,18 @@ def _encode(body: Any) -> bytes:
         raise BadRequestError(
             f"the request cannot be written as JSON: {problem}", code="invalid_json"
         ) from problem
+
+
+def parse_json(data: bytes) -> Any:
+    """Return what JSON of an upstream says.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return from_json(data)
+    except ValueError:
+        return json.loads(data)  # slower, but takes half surrogate pairs
 
 
 def excerpt(data: bytes, limit: int = 120) -> str:

@@ -81,8 +81,8 @@ async def _native(
         return None
     attempt = call.compaction(recalled)
     try:
-        async with aclosing(driver.events(attempt, timeout)) as events:
-            async for _ in events:
+        async with aclosing(driver.batches(attempt, timeout)) as batches:
+            async for _ in batches:
                 pass  # a window has no events
     except APIError as refusal:
         if refusal.code == "no_compaction" or (attempt.refused and refusal.status_code in _NOT_THERE):

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine
 
     from dragoman.attempt import Attempt
+    from dragoman.batches import Batch
     from dragoman.keeper import Keeper
     from dragoman.state import Transaction
     from dragoman.timeouts import Timeout
     from dragoman.transport import AsyncTransport, Transport
-    from dragoman.types import Event
 
 __all__ = ["AsyncDriver", "BlockingDriver", "Driver", "at_once"]
 
@@ -29,8 +29,8 @@ _Result = TypeVar("_Result")
 class Driver(Protocol):
     """How a turn waits."""
 
-    def events(self, attempt: Attempt, timeout: Timeout) -> AsyncGenerator[Event]:
-        """Carry out an attempt; yield its events."""
+    def batches(self, attempt: Attempt, timeout: Timeout) -> AsyncGenerator[Batch]:
+        """Carry out an attempt; yield its events, those of one chunk together."""
 
     async def operate(self, keeper: Keeper, operation: Callable[[Transaction], _Result]) -> _Result:
         """Carry out an operation on a store."""
@@ -45,11 +45,11 @@ class BlockingDriver:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    async def events(self, attempt: Attempt, timeout: Timeout) -> AsyncGenerator[Event]:
+    async def batches(self, attempt: Attempt, timeout: Timeout) -> AsyncGenerator[Batch]:
         """Carry out an attempt."""
-        with contextlib.closing(self._transport.events(attempt, timeout)) as events:
-            for event in events:
-                yield event
+        with contextlib.closing(self._transport.batches(attempt, timeout)) as batches:
+            for batch in batches:
+                yield batch
 
     async def operate(self, keeper: Keeper, operation: Callable[[Transaction], _Result]) -> _Result:
         """Carry out an operation on a store."""
@@ -64,7 +64,7 @@ class AsyncDriver:
     """Waits on the event loop."""
 
     def __init__(self, transport: AsyncTransport) -> None:
-        self.events = transport.events
+        self.batches = transport.batches
 
     async def operate(self, keeper: Keeper, operation: Callable[[Transaction], _Result]) -> _Result:
         """Carry out an operation on a store."""

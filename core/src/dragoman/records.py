@@ -140,9 +140,9 @@ class Stopwatch:
         if self.first is None:
             self.first = self.seconds
 
-    def chunk(self) -> None:
-        """Note that a piece of content has come; only where `chunks` is not None."""
-        self.chunks.append(time.monotonic() - self._began)  # type: ignore[union-attr]
+    def came(self, pieces: int) -> None:
+        """Note that so many pieces of content have come at once; only where `chunks` is not None."""
+        self.chunks.extend([time.monotonic() - self._began] * pieces)  # type: ignore[union-attr]
 
 
 def record_of(turn: Turn, outcome: Outcome | None = None) -> Record:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dragoman.batches import RawEvents, events_of
 from dragoman.stream_errors import failed_events
 from dragoman.types import LIFECYCLE_EVENTS, TERMINAL_EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from dragoman.batches import Batch
     from dragoman.errors import APIError
     from dragoman.routing import StreamRecovery
     from dragoman.types import Event, Item
@@ -33,7 +35,7 @@ class MismatchError(Exception):
 class Delivery:
     """Turns the events of attempts into those of one response.
 
-    For each attempt: `begin`, then `take` each event, then `finish` with its last one, or `broke`. When no
+    For each attempt: `begin`, then `take` the events, then `finish` with its last one, or `broke`. When no
     other attempt follows, `end`.
     """
 
@@ -66,12 +68,29 @@ class Delivery:
         if self.committed:
             self._splice = Splice(self._partial_output())
 
-    def take(self, event: Event) -> Sequence[Event]:
-        """Return what is told now that an attempt has come to an event, not its last.
+    def take(self, batch: Batch) -> Iterator[Batch]:
+        """Yield what is told now that an attempt has come to events, its last not among them.
 
         Raises:
-            MismatchError: it says something else than the attempt whose place it takes.
+            MismatchError: one says something else than the attempt whose place it takes; what came before it
+                has been yielded.
         """
+        told: list[Event | RawEvents] = []
+        try:
+            for part in batch:
+                if self.committed and self._splice is None:
+                    told += self._passed_on(part)
+                else:
+                    for event in events_of((part,)):
+                        told += self._take(event)
+        except MismatchError:
+            if told:
+                yield told
+            raise
+        if told:
+            yield told
+
+    def _take(self, event: Event) -> Sequence[Event]:
         if self._splice is not None:
             return self.numbered(self._splice.take(event))
         if self.committed:
@@ -103,7 +122,7 @@ class Delivery:
         try:
             for event in events[: len(events) - len(ending)]:
                 if event["type"] != "error":
-                    told += self.take(event)
+                    told += self._take(event)
         except MismatchError:
             self.open = False
             return told
@@ -150,6 +169,12 @@ class Delivery:
             return self.numbered((event,))
         waiting, self._waiting = self._waiting, []
         return self.numbered([*waiting, event])
+
+    def _passed_on(self, part: Event | RawEvents) -> Batch:
+        if isinstance(part, RawEvents) and part.number == self.told:
+            self.told += len(part.payloads)
+            return (part,)
+        return self.numbered(events_of((part,)))
 
     def numbered(self, events: Iterable[Event]) -> Sequence[Event]:
         """Return events as the next ones that are told, numbered on; what begins a response is told once."""

@@ -30,6 +30,7 @@ from dragoman.stream_errors import error_event, response_error, stream_error
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from dragoman.batches import RawEvents
     from dragoman.tools import ToolNames
     from dragoman.types import Event, Item
 
@@ -95,20 +96,24 @@ class Relay(ItemRelay):
 
     @property
     def pending(self) -> int:
-        """How many events were written since the last call of `take_events`."""
+        """How many events, or runs of them, were written since the last call of `take_events`."""
         return len(self._events)
 
-    def take_events(self) -> list[Event]:
+    def take_events(self) -> list[Event | RawEvents]:
         """Return the events written since the last call."""
         events = self._events
         self._events = []
         return events
 
-    def event(self, data: Any) -> None:
+    def event(self, data: Any, payload: bytes = b"") -> None:
         """Take one event of the upstream, its JSON parsed; it is changed in place where it has to be.
 
         What is no event (not an object, no type) is ignored, as clients do; an object that has no type but
         an `error` is one.
+
+        Args:
+            data: the event.
+            payload: its JSON, where there is any.
         """
         if self.ended or not isinstance(data, dict):
             return
@@ -128,7 +133,7 @@ class Relay(ItemRelay):
         try:
             kind = _DELTAS.get(type_)
             if kind is not None:
-                self._take_delta(data, kind)
+                self._take_delta(data, kind, payload)
             else:
                 _HANDLERS.get(type_, Relay._take_unknown)(self, data)
         except EventsLostError:
@@ -221,6 +226,7 @@ class Relay(ItemRelay):
         self._error_event = data
         self.error = stream_error(data)
         self.finish_reason = "failed"
+        self._writing = None  # nothing more is said of it
 
     def _take_ending(self, data: Event) -> None:
         response = data.get("response")

@@ -5,10 +5,12 @@ See ``dragoman.relay`` for the rules.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from dragoman.batches import RawEvents
 from dragoman.brackets import new_id
+from dragoman.delta_form import DeltaForm
 from dragoman.relayed import (
     CALLS,
     FIELDS,
@@ -29,6 +31,7 @@ from dragoman.relayed import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from dragoman.decoding import RawEvent
     from dragoman.types import Event, Item
 
 __all__ = ["ItemRelay", "event", "identical"]
@@ -38,11 +41,11 @@ _TEXT = STEMS["response.output_text"]
 _PART_EVENTS = {holder: (stem, index_name) for holder, stem, index_name in set(PART_STEMS.values())}
 
 
-class ItemRelay(ABC):
+class ItemRelay:
     """The items of one answer, as an upstream streams them."""
 
     def __init__(self, known_call_ids: Iterable[str] = ()) -> None:
-        self._events: list[Event] = []
+        self._events: list[Event | RawEvents] = []
         self._call_ids = set(known_call_ids)
         self._number = 0
         self._items: list[RelayedItem] = []
@@ -54,9 +57,9 @@ class ItemRelay(ABC):
         self._held_back: list[int] = []  # numbers of items whose place is not known before the end
         self._writing: RelayedValue | None = None  # most deltas go where the one before went
 
-    @abstractmethod
     def _open(self) -> None:
         """Write `response.created` where it is missing: nothing may come before it."""
+        raise NotImplementedError
 
     def _emit(self, data: Event) -> None:
         if data.get("sequence_number") != self._number:
@@ -172,7 +175,33 @@ class ItemRelay(ABC):
 
     # ---- parts and values ---------------------------------------------------------------------------
 
-    def _take_delta(self, data: Event, kind: ValueKind) -> None:
+    def take_run(self, raw_events: Sequence[RawEvent], place: int) -> int:
+        """Take events by their bytes, as long as they are deltas like the one before.
+
+        Args:
+            raw_events: what was decoded.
+            place: where to begin.
+
+        Returns:
+            How many; the next one has to be parsed.
+        """
+        value, number = self._writing, self._number
+        if value is None or value.form is None or value.said or number != self._expected or self._held_back:
+            return 0
+        payloads = []
+        for raw in islice(raw_events, place, None):
+            text = value.form.text(raw.data, number)
+            if text is None:
+                break
+            value.pieces.append(text)
+            payloads.append(raw.data)
+            number += 1
+        if payloads:
+            self._events.append(RawEvents(value.form.type, self._number, payloads))
+            self._expected = self._number = number
+        return len(payloads)
+
+    def _take_delta(self, data: Event, kind: ValueKind, payload: bytes) -> None:
         value = self._writing
         if (
             value is None
@@ -187,16 +216,18 @@ class ItemRelay(ABC):
             self._gapless = False
             return
         value.pieces.append(delta)
+        as_it_came = data.get("sequence_number") == self._number
         if kind is _TEXT and "logprobs" not in data:
             data["logprobs"] = []  # clients read them unasked
+            as_it_came = False
         item = value.item
         if not value.in_place or data.get("item_id") != item.id:
             self._gapless = self._gapless and data.get("item_id") == item.id
             data.update(value.address)
-        if data.get("sequence_number") != self._number:
-            data["sequence_number"] = self._number
-        self._number += 1
-        self._events.append(data)
+            as_it_came = False
+        if as_it_came and len(value.pieces) == 1:
+            value.form = DeltaForm.of(data, payload)
+        self._emit(data)
 
     def _value_for(self, data: Event, kind: ValueKind) -> RelayedValue | None:
         """Return the value that an event is about, opening its item and part where the upstream has not."""

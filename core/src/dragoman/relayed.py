@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dragoman.delta_form import DeltaForm
     from dragoman.types import Item
 
 __all__ = [
@@ -87,6 +88,7 @@ class RelayedValue:
 
     __slots__ = (
         "closed",
+        "form",
         "in_place",
         "index",
         "item",
@@ -118,6 +120,8 @@ class RelayedValue:
         self.in_place = item.index == item.upstream_index and (part is None or index == upstream_index)
         """Whether the upstream's numbers are ours, so that its deltas go through as they are."""
         self.pieces: list[str] = []
+        self.form: DeltaForm | None = None
+        """How the upstream writes its deltas, where they go through as they are."""
         self.said = False
         """Whether its `.done` event went out."""
         self.closed = False

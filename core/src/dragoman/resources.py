@@ -119,7 +119,7 @@ class InputTokens:
         transport = self._transport if call.http_client is None else Transport(call.http_client)
         recalled = run(self._memory, recall, request=call.request) if self._memory is not None else None
         counted = call.token_count(recalled)
-        for _ in transport.events(counted, journey.timeout):
+        for _ in transport.batches(counted, journey.timeout):
             pass  # a count has no events
         return InputTokenCount(input_tokens=counted.input_tokens)
 
@@ -201,7 +201,7 @@ class AsyncInputTokens:
         if self._memory is not None:
             recalled = await arun(self._memory, recall, request=call.request)
         counted = call.token_count(recalled)
-        async for _ in transport.events(counted, journey.timeout):
+        async for _ in transport.batches(counted, journey.timeout):
             pass  # a count has no events
         return InputTokenCount(input_tokens=counted.input_tokens)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from dragoman.errors import ProviderError
 
@@ -24,62 +24,47 @@ _FIELDS = frozenset({"authorization", "headers", "api_key", "encrypted_content"}
 class Redactor:
     """Knows one call's secrets and takes them out of texts and parsed JSON."""
 
-    __slots__ = ("_secrets",)
+    __slots__ = ("_known", "_sources")
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._secrets: set[str] = set()
-        for secret in secrets:
-            self._add(secret)
+        # Looked through when first needed: few calls fail.
+        self._sources: list[tuple[Callable[[Any], Iterable[str]], Any]] = [(iter, tuple(secrets))]
+        self._known: list[str] | None = None
 
     def add_headers(self, headers: Mapping[str, str]) -> None:
         """Learn the values of headers that carry credentials, with and without their scheme (``Bearer``)."""
-        for name, value in headers.items():
-            if any(word in name.lower() for word in _CREDENTIAL_WORDS):
-                self._add(value)
-                self._add(value.rpartition(" ")[2])
+        self._add(_in_headers, headers)
 
     def add_all(self, values: Mapping[str, Any]) -> None:
         """Learn the values of a caller's own headers, or of its query: only it knows what they are."""
-        for name, value in values.items():
-            if not name.lower().endswith(_HARMLESS):
-                for one in value if isinstance(value, (list, tuple)) else (value,):
-                    self._add(str(one))
+        self._add(_in_all, values)
 
-    def add_fields(self, value: Any, *, secret: bool = False) -> None:
+    def add_fields(self, value: Any) -> None:
         """Learn what parsed JSON has under names of credentials, and under `headers`, however deep."""
-        if isinstance(value, str):
-            if secret:
-                self._add(value)
-                self._add(value.rpartition(" ")[2])
-        elif isinstance(value, dict):
-            for name, inner in value.items():
-                lowered = name.lower()
-                known = secret or lowered == "headers" or any(word in lowered for word in _CREDENTIAL_WORDS)
-                self.add_fields(inner, secret=known)
-        elif isinstance(value, (list, tuple)):
-            for inner in value:
-                self.add_fields(inner, secret=secret)
+        self._add(_in_fields, value)
 
     def add_url(self, url: str) -> None:
         """Learn the name and the password that an address holds."""
-        place = urlsplit(url).netloc.rpartition("@")[0] if "@" in url else ""
-        if place:
-            name, _, password = place.partition(":")
-            for secret in (name, password):
-                self._add(unquote(secret))
-            self._add(b64encode(unquote(place).encode()).decode())  # as the header of it has them
+        self._add(_in_url, url)
 
-    def _add(self, secret: str) -> None:
-        if len(secret) >= _SHORTEST:
-            # as it stands, and as addresses and forms have it
-            self._secrets |= {secret, quote(secret, safe=""), quote_plus(secret)}
+    def _add(self, find: Callable[[Any], Iterable[str]], source: Any) -> None:
+        self._sources.append((find, source))
+        self._known = None
 
     def __call__(self, text: str) -> str:
         """Return the text without secrets."""
-        for secret in sorted(self._secrets, key=len, reverse=True):
+        if self._known is None:
+            self._known = sorted(self._forms(), key=len, reverse=True)
+        for secret in self._known:
             if secret in text:
                 text = text.replace(secret, _REPLACEMENT)
         return text
+
+    def _forms(self) -> set[str]:
+        """Return the secrets as they stand, and as addresses and forms have them."""
+        found = {secret for find, source in self._sources for secret in find(source)}
+        long = {secret for secret in found if len(secret) >= _SHORTEST}
+        return {form for secret in long for form in (secret, quote(secret, safe=""), quote_plus(secret))}
 
     def error(self, error: ProviderError) -> ProviderError:
         """Return the same error without secrets in its words."""
@@ -95,6 +80,40 @@ class Redactor:
         if isinstance(value, list):
             return [self.json(inner) for inner in value]
         return value
+
+
+def _in_headers(headers: Mapping[str, str]) -> Iterator[str]:
+    for name, value in headers.items():
+        if any(word in name.lower() for word in _CREDENTIAL_WORDS):
+            yield from (value, value.rpartition(" ")[2])
+
+
+def _in_all(values: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in values.items():
+        if not name.lower().endswith(_HARMLESS):
+            yield from map(str, value if isinstance(value, (list, tuple)) else (value,))
+
+
+def _in_fields(value: Any, *, secret: bool = False) -> Iterator[str]:
+    if isinstance(value, str):
+        if secret:
+            yield from (value, value.rpartition(" ")[2])
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            lowered = name.lower()
+            known = secret or lowered == "headers" or any(word in lowered for word in _CREDENTIAL_WORDS)
+            yield from _in_fields(inner, secret=known)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _in_fields(inner, secret=secret)
+
+
+def _in_url(url: str) -> Iterator[str]:
+    place = urlsplit(url).netloc.rpartition("@")[0] if "@" in url else ""
+    if place:
+        name, _, password = place.partition(":")
+        yield from (unquote(name), unquote(password))
+        yield b64encode(unquote(place).encode()).decode()  # as the header of it has them
 
 
 def shown_url(url: str) -> str:

@@ -5,12 +5,10 @@ For any split of the bytes the events are the same.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import from_json
-
-from dragoman.attempt import Attempt, excerpt
+from dragoman.attempt import Attempt, excerpt, parse_json
+from dragoman.batches import RawEvents, events_of, has_content
 from dragoman.brackets import new_id
 from dragoman.decoding import StreamDecodeError, decoder_for
 from dragoman.errors import APIError, ProviderError
@@ -20,11 +18,11 @@ from dragoman.refusals import refusal_error
 from dragoman.relay import Relay
 from dragoman.snapshots import initial_response
 from dragoman.stream_errors import as_said
-from dragoman.types import LIFECYCLE_EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from dragoman.batches import Batch
     from dragoman.decoding import Decoder, RawEvent
     from dragoman.hookspecs import HTTPRequest
     from dragoman.types import Event
@@ -108,7 +106,7 @@ class Session(Attempt):
             return None
         return refusal_error(failure, self._headers, self._redact, provider=self.provider, target=self.target)
 
-    def accept(self, status: int, headers: Mapping[str, str]) -> list[Event]:
+    def accept(self, status: int, headers: Mapping[str, str]) -> Batch:
         """Take status and headers (names in lower case); return the events that open the response."""
         super().accept(status, headers)
         if self.refused:
@@ -120,7 +118,7 @@ class Session(Attempt):
         self._started().begin()
         return self._started().take_events()
 
-    def feed(self, chunk: bytes) -> list[Event]:
+    def feed(self, chunk: bytes) -> Batch:
         """Take bytes of the answer; return the events that they complete."""
         if self._decoder is None:
             return super().feed(chunk)
@@ -130,7 +128,7 @@ class Session(Attempt):
             return self._malformed(str(problem))
         return self._take(raw_events)
 
-    def close(self) -> list[Event]:
+    def close(self) -> Batch:
         """Take the end of the bytes; return the events that end the response.
 
         Raises:
@@ -140,7 +138,7 @@ class Session(Attempt):
             return []
         if self.refused:
             raise self._refusal()
-        events: list[Event] = []
+        events: Batch = []
         if self._decoder is None:
             try:
                 self._read_whole()
@@ -151,26 +149,29 @@ class Session(Attempt):
                 events = self._take(self._decoder.close())
             except StreamDecodeError as problem:
                 events = self._malformed(str(problem))
-        return events + self._complete()
+        return [*events, *self._complete()]
 
-    def abort(self, error: APIError) -> list[Event]:
+    def abort(self, error: APIError) -> Sequence[Event]:
         """End the response because the connection failed; what arrived stays in it."""
         if self._closed:
             return []
         answer = self._started()
         if answer.error is None:
             answer.error = as_said(error)
-        return self._complete()
+        return list(events_of(self._complete()))
 
-    def _take(self, raw_events: list[RawEvent]) -> list[Event]:
+    def _take(self, raw_events: list[RawEvent]) -> Batch:
         answer = self._started()
         finishing, failing = self.finishing, self.failing
         handle = self.provider.handle_stream_event
-        before = 0
-        for raw in raw_events:
-            if answer.ended:
-                break
-            if not self.failing:
+        place = before = 0
+        while place < len(raw_events) and not answer.ended:
+            if isinstance(answer, Relay) and (taken := answer.take_run(raw_events, place)):
+                place += taken
+                continue
+            raw = raw_events[place]
+            place += 1
+            if answer.error is None:
                 before = answer.pending
             data = raw.data
             if not data:
@@ -179,14 +180,11 @@ class Session(Attempt):
                 answer.ended = answer.finish_reason is not None
                 continue
             try:
-                payload = from_json(data)
+                payload = parse_json(data)
             except ValueError:
-                try:
-                    payload = json.loads(data)  # slower, but takes half surrogate pairs
-                except ValueError:
-                    return self._malformed(f"an event of the stream is not JSON: {excerpt(data)}")
+                return self._malformed(f"an event of the stream is not JSON: {excerpt(data)}")
             if isinstance(answer, Relay):
-                answer.event(payload)
+                answer.event(payload, data)
             else:
                 try:
                     handle(StreamEvent(raw.type, payload, raw.is_exception), answer, self.target)
@@ -196,10 +194,8 @@ class Session(Attempt):
                     return self._malformed(f"{self._fault('handle_stream_event', problem)}: {excerpt(data)}")
         events = self._take_events()
         if self.failing:
-            self.ending += events if failing else events[before:]
-        self.progressed = self.finishing != finishing or any(
-            event["type"] not in LIFECYCLE_EVENTS for event in events
-        )
+            self.ending += events_of(events if failing else events[before:])
+        self.progressed = self.finishing != finishing or has_content(events)
         return events
 
     def _read_whole(self) -> None:
@@ -210,7 +206,7 @@ class Session(Attempt):
         else:
             self._call("parse_response", self.provider.parse_response, payload, answer, self.target)
 
-    def _complete(self) -> list[Event]:
+    def _complete(self) -> Batch:
         self._closed = True
         answer = self._started()
         if answer.error is not None:
@@ -219,21 +215,23 @@ class Session(Attempt):
         answer.complete()
         last = self._take_events()
         if self.failing:
-            self.ending += last
-        return events + last
+            self.ending += events_of(last)
+        return [*events, *last]
 
-    def _take_events(self) -> list[Event]:
+    def _take_events(self) -> Batch:
         answer = self._started()
         events = answer.take_events()
         if answer.error is not None:  # a native upstream's own words are in them
             for event in events:
+                if isinstance(event, RawEvents):
+                    continue
                 if event["type"] == "error":
                     event.update(self._redact.json(event))
                 elif event["type"] == "response.failed":
                     event["response"]["error"] = self._redact.json(event["response"].get("error"))
         return events
 
-    def _malformed(self, message: str) -> list[Event]:
+    def _malformed(self, message: str) -> Batch:
         answer = self._started()
         events = answer.take_events()
         if answer.error is None:

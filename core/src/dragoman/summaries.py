@@ -62,8 +62,8 @@ async def whole_response(call: Call, driver: Driver, timeout: Timeout) -> dict[s
         APIError: it was refused, or failed.
     """
     session = call.session()
-    async with aclosing(driver.events(session, timeout)) as events:
-        async for _ in events:
+    async with aclosing(driver.batches(session, timeout)) as batches:
+        async for _ in batches:
             pass
     if session.error is not None:
         raise session.error

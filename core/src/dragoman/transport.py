@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
 
     from dragoman.attempt import Attempt
+    from dragoman.batches import Batch
     from dragoman.hookspecs import HTTPRequest, LocalAnswer
-    from dragoman.types import Event
 
 __all__ = ["Answer", "AsyncTransport", "Transport", "check_headers"]
 
@@ -44,8 +44,8 @@ class Transport:
         self._own: httpx.Client | None = None
         self._lock = threading.Lock()
 
-    def events(self, attempt: Attempt, timeout: Timeout) -> Generator[Event]:
-        """Carry out the attempt; yield its events as they come.
+    def batches(self, attempt: Attempt, timeout: Timeout) -> Generator[Batch]:
+        """Carry out the attempt; yield its events as they come, those of one chunk together.
 
         Raises:
             APIError: the request was refused. A failure after the upstream had accepted ends the events
@@ -58,23 +58,26 @@ class Transport:
             local = attempt.answer_locally(http)
             with self._send(http, clock) if local is None else _answered_here(local, clock) as answer:
                 events = attempt.accept(answer.status, answer.headers)
-                clock.pause()
-                yield from events
-                clock.resume()
+                if events:
+                    clock.pause()
+                    yield events
+                    clock.resume()
                 for chunk in answer.chunks:
                     events = attempt.feed(chunk)
                     if attempt.progressed:
                         clock.progress(finishing=attempt.finishing)
-                    clock.pause()
-                    yield from events
-                    clock.resume()
+                    if events:
+                        clock.pause()
+                        yield events
+                        clock.resume()
                     if attempt.ended:
                         break
         except _FAILURES as problem:
             events = _broken_off(problem, attempt, clock)
         else:
             events = attempt.close()
-        yield from events
+        if events:
+            yield events
 
     def close(self) -> None:
         """Close the connections of the transport's own client; the caller's own is the caller's to close."""
@@ -121,8 +124,8 @@ class AsyncTransport:
         # Connections belong to the loop that opened them, so every loop has a client of its own.
         self._own: dict[asyncio.AbstractEventLoop, tuple[httpx.AsyncClient, AsyncGenerator[None]]] = {}
 
-    async def events(self, attempt: Attempt, timeout: Timeout) -> AsyncGenerator[Event]:
-        """Carry out the attempt; yield its events as they come (see ``Transport.events``)."""
+    async def batches(self, attempt: Attempt, timeout: Timeout) -> AsyncGenerator[Batch]:
+        """Carry out the attempt; yield its events as they come (see ``Transport.batches``)."""
         http = attempt.prepare()
         clock = Clock(timeout)
         try:
@@ -134,10 +137,10 @@ class AsyncTransport:
             local = attempt.answer_locally(http)
             async with self.send(http, clock) if local is None else _aanswered_here(local) as answer:
                 events = attempt.accept(answer.status, answer.headers)
-                clock.pause()
-                for event in events:
-                    yield event
-                clock.resume()
+                if events:
+                    clock.pause()
+                    yield events
+                    clock.resume()
                 while not attempt.ended:
                     async with asyncio.timeout(clock.remaining()):
                         chunk = await anext(answer.chunks, None)
@@ -146,16 +149,16 @@ class AsyncTransport:
                     events = attempt.feed(chunk)
                     if attempt.progressed:
                         clock.progress(finishing=attempt.finishing)
-                    clock.pause()
-                    for event in events:
-                        yield event
-                    clock.resume()
+                    if events:
+                        clock.pause()
+                        yield events
+                        clock.resume()
         except _FAILURES as problem:
             events = _broken_off(problem, attempt, clock)
         else:
             events = attempt.close()
-        for event in events:
-            yield event
+        if events:
+            yield events
 
     async def close(self) -> None:
         """Close the connections of this loop's own client."""
@@ -305,7 +308,7 @@ async def _keeper(client: httpx.AsyncClient) -> AsyncGenerator[None]:
 # ---- failures ---------------------------------------------------------------------------------------
 
 
-def _broken_off(problem: Exception, attempt: Attempt, clock: Clock) -> list[Event]:
+def _broken_off(problem: Exception, attempt: Attempt, clock: Clock) -> Batch:
     """Return the events that end a response whose connection failed.
 
     Raises:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from dragoman.batches import RawEvents, count_deltas, events_of, has_content
 from dragoman.brackets import new_id
 from dragoman.chains import Recalled, needs_store, recall, remember, with_ids
 from dragoman.costs import Cost, price_of, use_of
@@ -22,12 +23,13 @@ from dragoman.recovery import Delivery, MismatchError
 from dragoman.snapshots import initial_response
 from dragoman.stream_errors import failed_events
 from dragoman.summaries import whole_response
-from dragoman.types import LIFECYCLE_EVENTS, TERMINAL_EVENTS
+from dragoman.types import TERMINAL_EVENTS
 from dragoman.windows import shorten
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
+    from dragoman.batches import Batch
     from dragoman.call import Call
     from dragoman.drivers import Driver
     from dragoman.keeper import Keeper
@@ -104,7 +106,14 @@ class Turn:
         self._shortened: dict[Call, Shortened | None] = {}
 
     async def events(self) -> AsyncGenerator[Event]:
-        """Yield the events of the response; the last one when the turn is remembered.
+        """Yield the events of the response, as dicts (see ``batches``)."""
+        async with contextlib.aclosing(self.batches()) as batches:
+            async for batch in batches:
+                for event in events_of(batch):
+                    yield event
+
+    async def batches(self) -> AsyncGenerator[Batch]:
+        """Yield the events of the response by the batch; the last one when the turn is remembered.
 
         Raises:
             APIError: no target took the request; or the turn could not be remembered.
@@ -119,12 +128,12 @@ class Turn:
                     ending = self._delivery.end(error)
                     if not ending:
                         raise
-                    for event in ending:
-                        yield await self._concluded(event)
+                    async for batch in self._concluded(ending):
+                        yield batch
                     return
-                async with contextlib.aclosing(self._attempt(leg)) as events:
-                    async for event in events:
-                        yield event
+                async with contextlib.aclosing(self._attempt(leg)) as batches:
+                    async for batch in batches:
+                        yield batch
         except DragomanError as error:
             self.error = error if isinstance(error, APIError) else None
             self._tell("failed")
@@ -134,32 +143,35 @@ class Turn:
             if self.response is not None:
                 self._tell()
 
-    async def _attempt(self, leg: Leg) -> AsyncGenerator[Event]:
+    async def _attempt(self, leg: Leg) -> AsyncGenerator[Batch]:
         """Yield what the caller is told of one attempt; its failure is the journey's to deal with."""
         journey, delivery = self.journey, self._delivery
         failing: list[Event] = []
         awaited = True
-        note = self.watch.chunk if self.watch.chunks is not None else None
+        note = self.watch.came if self.watch.chunks is not None else None
         try:
             session = self._session = await self._new_session(leg)
-            async with contextlib.aclosing(self._driver.events(session, leg.timeout)) as events:
-                async for event in events:
+            async with contextlib.aclosing(self._driver.batches(session, leg.timeout)) as batches:
+                async for batch in batches:
                     if session.failing:
-                        failing.append(event)
+                        failing += events_of(batch)
                         continue
-                    if awaited and event["type"] not in LIFECYCLE_EVENTS:
+                    if awaited and has_content(batch):
                         awaited = False
                         journey.first_event()
                         self.watch.first_event()
-                    if note is not None and event["type"].endswith(".delta"):
-                        note()
-                    if event["type"] in TERMINAL_EVENTS:
-                        journey.succeeded(event["response"].get("usage"))
-                        self.error = None
-                        for told in delivery.finish(event):
-                            yield await self._concluded(told)
+                    if note is not None:
+                        note(count_deltas(batch))
+                    last = batch[-1]
+                    if isinstance(last, RawEvents) or last["type"] not in TERMINAL_EVENTS:
+                        for told in delivery.take(batch):
+                            yield told
                     else:
-                        for told in delivery.take(event):
+                        for told in delivery.take(batch[:-1]):
+                            yield told
+                        journey.succeeded(last["response"].get("usage"))
+                        self.error = None
+                        async for told in self._concluded(delivery.finish(last)):
                             yield told
         except MismatchError:
             journey.cancelled()
@@ -171,7 +183,8 @@ class Turn:
         else:
             failure = session.error
             if failure is not None:
-                for told in delivery.broke(failing, session.ending):
+                told = delivery.broke(failing, session.ending)
+                if told:
                     yield told
                 journey.failed(failure, usage=session.response["usage"])
                 self.error = failure
@@ -295,12 +308,15 @@ class Turn:
             created_at=self.created_at,
         )
 
-    async def _concluded(self, event: Event) -> Event:
-        """Return an event; the last one when what it ends is remembered."""
-        if event["type"] in TERMINAL_EVENTS:
-            self._complete(event["response"])
-            await self._keep_or_warn(event)
-        return event
+    async def _concluded(self, events: Sequence[Event]) -> AsyncGenerator[Batch]:
+        """Yield events that end the response; the last one when it is remembered."""
+        *before, last = events
+        if before and self.stores:
+            yield before  # need not wait for the store, nor be lost with it
+            events = (last,)
+        self._complete(last["response"])
+        await self._keep_or_warn(last)
+        yield events
 
     async def _keep_or_warn(self, last: Event) -> None:
         try:

@@ -22,9 +22,10 @@ from dragoman.token_counts import estimate_tokens
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+    from dragoman.batches import Batch
     from dragoman.call import Call
     from dragoman.chains import Recalled
-    from dragoman.types import Event, Item
+    from dragoman.types import Item
 
 __all__ = ["Shortened", "ShortenedSession", "shorten"]
 
@@ -136,7 +137,7 @@ class ShortenedSession(Session):
         super().__init__(*arguments, **more)
         self._shortened = shortened
 
-    def accept(self, status: int, headers: Mapping[str, str]) -> list[Event]:
+    def accept(self, status: int, headers: Mapping[str, str]) -> Batch:
         """Open the response (see ``Session.accept``), with the compaction item."""
         events = super().accept(status, headers)
         answer = self._answer
@@ -144,10 +145,10 @@ class ShortenedSession(Session):
             item = answer.open_item(self._shortened.item)
             item.announce("compacting")
             item.close()
-            events += answer.take_events()
+            events = [*events, *answer.take_events()]
         return events
 
-    def _complete(self) -> list[Event]:
+    def _complete(self) -> Batch:
         events = super()._complete()
         response = self.response
         response["usage"] = _sum(response["usage"], self._shortened.usage)

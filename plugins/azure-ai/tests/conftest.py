@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from dragoman.batches import events_of
 from dragoman.errors import APIError
 from dragoman.models import validate_request
 from dragoman.providers import load_provider
@@ -61,9 +62,8 @@ class Foundry:
 
     def _fed(self, session: Session, body: bytes, type_: str) -> dict[str, Any]:
         session.prepare()
-        events = session.accept(200, {"content-type": type_})
-        events += session.feed(body)
-        check_events(events + session.close())
+        events = [*session.accept(200, {"content-type": type_}), *session.feed(body), *session.close()]
+        check_events(list(events_of(events)))
         return session.response
 
     def refused(

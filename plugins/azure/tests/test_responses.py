@@ -3,6 +3,7 @@
 import json
 
 import dragoman_azure
+from dragoman.batches import events_of
 from dragoman.hookspecs import Target
 from dragoman.providers import Provider
 from dragoman.session import Session
@@ -39,8 +40,8 @@ def run(body, *, stream):
     session = Session(Provider("azure", dragoman_azure), target, request)
     session.prepare()
     content_type = "text/event-stream" if stream else "application/json"
-    events = session.accept(200, {"content-type": content_type})
-    events += session.feed(body)
+    events = [*session.accept(200, {"content-type": content_type})]
+    events += events_of(session.feed(body))
     events += session.close()
     return session.response, events
 

@@ -22,6 +22,7 @@ from botocore.credentials import Credentials  # type: ignore[import-untyped]
 from botocore.validate import ParamValidator  # type: ignore[import-untyped]
 
 import dragoman_bedrock as plugin
+from dragoman.batches import events_of
 from dragoman.models import validate_request
 from dragoman.providers import Provider
 from dragoman.session import Session
@@ -103,11 +104,10 @@ class Bedrock:
 
     def _run(self, session: Session, pieces: list[bytes], headers: dict[str, str]) -> dict[str, Any]:
         session.prepare()
-        events = session.accept(200, headers or {"content-type": "application/json"})
-        for piece in pieces:
-            events += session.feed(piece)
-        events += session.close()
-        check_events(events)
+        batches = [session.accept(200, headers or {"content-type": "application/json"})]
+        batches += [session.feed(piece) for piece in pieces]
+        batches.append(session.close())
+        check_events([event for batch in batches for event in events_of(batch)])
         return session.response
 
 

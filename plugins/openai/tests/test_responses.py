@@ -5,6 +5,7 @@ import json
 import pytest
 
 import dragoman_openai
+from dragoman.batches import events_of
 from dragoman.errors import AuthenticationError
 from dragoman.hookspecs import Target
 from dragoman.providers import Provider
@@ -27,7 +28,7 @@ def streamed(*events, ending="completed", **final):
     numbered = [{**event, "sequence_number": n} for n, event in enumerate([begun, *events, ended])]
     attempt, _ = session(input="Hi", stream=True)
     told = attempt.accept(200, {"content-type": "text/event-stream"})
-    told += attempt.feed(sse_stream(*numbered, named_by="type"))
+    told += events_of(attempt.feed(sse_stream(*numbered, named_by="type")))
     told += attempt.close()
     check_events(told)
     return told, attempt.response

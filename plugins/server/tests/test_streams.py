@@ -19,7 +19,7 @@ def ask(text, **more):
     return {"model": "echo/m", "input": text, "stream": True, **more}
 
 
-def test_each_event_is_one_write_and_the_end_is_marked(server, http):
+def test_writes_are_of_whole_events_and_the_end_is_marked(server, http):
     body = json.dumps(ask("one two three")).encode()
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.sendall(
@@ -34,12 +34,15 @@ def test_each_event_is_one_write_and_the_end_is_marked(server, http):
         size, _, rest = chunked.partition(b"\r\n")
         chunks.append(rest[: int(size, 16)])
         chunked = rest[int(size, 16) + 2 :]
-    *events, done, end = chunks
+    *writes, done, end = chunks  # a chunk is what the server wrote at once
     assert (done, end) == (b"data: [DONE]\n\n", b"")
-    for event in events:  # a chunk is what the server wrote at once
-        name, data, *rest = event.split(b"\n")
-        assert rest == [b"", b""]
-        assert json.loads(data.removeprefix(b"data: "))["type"].encode() == name.removeprefix(b"event: ")
+    for write in writes:
+        *events, rest = write.split(b"\n\n")
+        assert events
+        assert rest == b""
+        for event in events:
+            name, data = event.split(b"\n")
+            assert json.loads(data.removeprefix(b"data: "))["type"].encode() == name.removeprefix(b"event: ")
 
 
 def test_the_events_are_legal_and_their_response_is_the_stored_one(http, events_of):

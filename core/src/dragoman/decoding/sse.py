@@ -21,12 +21,13 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 class SSEDecoder(IncrementalDecoder):
     """Decodes `text/event-stream`. The only fault it knows is an event of more than `max_event_bytes`."""
 
-    __slots__ = ("_after_carriage_return",)
+    __slots__ = ("_after_carriage_return", "_event_line", "_event_name")
 
     def __init__(self, max_event_bytes: int = 64 * 1024 * 1024) -> None:
         """Starts at the first byte of a body."""
         super().__init__(max_event_bytes)
         self._after_carriage_return = False
+        self._event_line, self._event_name = b"event: ", ""  # as the last event had them
 
     def _decode(self, chunk: bytes, events: list[RawEvent]) -> None:
         if self._after_carriage_return or b"\r" in chunk:
@@ -39,18 +40,21 @@ class SSEDecoder(IncrementalDecoder):
             chunk = bytes(pending) if pending.find(b"\n\n", unsearched) >= 0 else b""
         if chunk:
             blocks = chunk.split(b"\n\n")
+            append, new_event = events.append, tuple.__new__  # half of what calling RawEvent takes
             pending[:] = blocks.pop()
             for block in blocks:
                 if len(block) > self._limit:
                     raise self._beyond_limit(self._fed)
-                lines = block.split(b"\n")
-                # Nearly every event is one `data: ` line, alone or below one `event: ` line.
-                if len(lines) == 1 and block[:6] == b"data: ":
-                    events.append(RawEvent("", block[6:]))
-                elif len(lines) == 2 and lines[0][:7] == b"event: " and lines[1][:6] == b"data: ":
-                    events.append(RawEvent(lines[0][7:].decode(errors="replace"), lines[1][6:]))
+                # Nearly every event is one `data: ` line, alone or below the same `event: ` line as before.
+                above, _, data = block.partition(b"\ndata: ")
+                if data and above == self._event_line and b"\n" not in data:
+                    append(new_event(RawEvent, (self._event_name, data, False)))
+                elif block[:6] == b"data: " and b"\n" not in block:
+                    append(RawEvent("", block[6:]))
                 else:
-                    events.extend(_read(lines))
+                    events.extend(_read(block.split(b"\n")))
+                    if above[:7] == b"event: " and b"\n" not in above:
+                        self._event_line, self._event_name = above, above[7:].decode(errors="replace")
         # A last line feed may belong to the blank line behind the event, so it does not count yet.
         if len(pending) > self._limit + pending.endswith(b"\n"):
             raise self._beyond_limit(self._fed)

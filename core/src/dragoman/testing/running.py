@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from dragoman.batches import events_of
 from dragoman.timeouts import Timeout
 from dragoman.transport import AsyncTransport, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from dragoman.batches import Batch
     from dragoman.errors import APIError
     from dragoman.session import Session
     from dragoman.testing.upstream import FakeUpstream
@@ -66,20 +69,20 @@ def run_stream(
         APIError: the request was refused, by the plugin or by the upstream (`status`).
     """
     session.authorize(session.prepare(), session.load_credentials())
-    events = _copied(session.accept(status, headers or {"content-type": "text/event-stream"}))
+    events = _events(session.accept(status, headers or {"content-type": "text/event-stream"}))
     for chunk in chunks:
-        events += _copied(session.feed(chunk))
+        events += _events(session.feed(chunk))
         if session.ended:
             break
-    events += _copied(session.close() if broken_by is None else session.abort(broken_by))
+    events += _events(session.close() if broken_by is None else session.abort(broken_by))
     return Run(events, _copied(session.response), session.error)
 
 
 def run_sync(session: Session, upstream: FakeUpstream) -> Run:
     """Return what the sync driver makes of a session."""
     with upstream.client() as client:
-        events = [_copied(event) for event in Transport(client).events(session, _LIMITS)]
-    return Run(events, _copied(session.response), session.error)
+        batches = [_events(batch) for batch in Transport(client).batches(session, _LIMITS)]
+    return Run(list(chain.from_iterable(batches)), _copied(session.response), session.error)
 
 
 def run_async(session: Session, upstream: FakeUpstream) -> Run:
@@ -87,7 +90,8 @@ def run_async(session: Session, upstream: FakeUpstream) -> Run:
 
     async def events() -> list[Event]:
         async with upstream.async_client() as client:
-            return [_copied(event) async for event in AsyncTransport(client).events(session, _LIMITS)]
+            batches = AsyncTransport(client).batches(session, _LIMITS)
+            return [event async for batch in batches for event in _events(batch)]
 
     return Run(asyncio.run(events()), _copied(session.response), session.error)
 
@@ -102,6 +106,10 @@ def normalised(value: _JSON) -> _JSON:
     text = _MINTED.sub(numbered, json.dumps(value))
     result: _JSON = json.loads(_TIME.sub(r"\g<1>0", text))
     return result
+
+
+def _events(batch: Batch) -> list[Event]:
+    return [_copied(event) for event in events_of(batch)]
 
 
 def _copied(value: _JSON) -> _JSON:

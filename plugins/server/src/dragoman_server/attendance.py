@@ -62,13 +62,15 @@ class Attendance:
 
     async def _watch(self) -> None:
         while True:
-            try:
-                async with asyncio.timeout(self._delay):
-                    message = await self._receive()
-            except TimeoutError:
-                if self._alarm is not None:
+            if self._alarm is None:
+                message = await self._receive()
+            else:
+                try:
+                    async with asyncio.timeout(self._delay):
+                        message = await self._receive()
+                except TimeoutError:
                     self._delay = await self._alarm()
-                continue
+                    continue
             if message["type"] == "http.disconnect":
                 break
         self.gone = True

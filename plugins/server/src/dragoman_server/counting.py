@@ -36,8 +36,8 @@ async def count(exchange: Exchange) -> None:
     counted: dict[str, Any] = {"object": "response.input_tokens"}
     async with Attendance(exchange.receive) as attendance:
         try:
-            async with aclosing(service.transport.events(attempt, journey.timeout)) as events:
-                async for _ in events:
+            async with aclosing(service.transport.batches(attempt, journey.timeout)) as batches:
+                async for _ in batches:
                     pass  # a count has no events
             counted["input_tokens"] = attempt.input_tokens
         except BadRequestError as refusal:

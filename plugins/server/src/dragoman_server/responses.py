@@ -72,8 +72,8 @@ async def whole(exchange: Exchange, turn: Turn) -> dict[str, Any]:
     """
     async with Attendance(exchange.receive) as attendance:
         try:
-            async with aclosing(turn.events()) as events:
-                async for _ in events:
+            async with aclosing(turn.batches()) as batches:
+                async for _ in batches:
                     pass
         except asyncio.CancelledError:
             problem = caller_left() if attendance.gone else server_stops()

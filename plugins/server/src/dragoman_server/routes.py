@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from dragoman_server.exchange import Exchange
 
-__all__ = ["EXCHANGE", "PATHS", "Endpoint", "not_found", "routes"]
+__all__ = ["EXCHANGE", "FIXED", "PATHS", "Endpoint", "not_found", "routes"]
 
 Endpoint: TypeAlias = "Callable[[Exchange], Awaitable[None]]"
 EXCHANGE = "dragoman.exchange"
@@ -59,6 +59,13 @@ PATHS: dict[str, dict[str, Endpoint]] = {
     "/health/ready": {"GET": catalogue.Readiness()},
 }
 """Path, without the prefix that it may have (see ``dragoman_server.gate``) -> method -> endpoint."""
+FIXED = {
+    (method, path): endpoint
+    for path, methods in PATHS.items()
+    if "{" not in path
+    for method, endpoint in methods.items()
+}
+"""Method and path -> endpoint, of the paths without placeholders."""
 
 
 class _Resource:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 
+from dragoman.batches import RawEvents
 from dragoman_server.attendance import Attendance
 from dragoman_server.failures import abandon, as_api_error, caller_left, server_stops
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
+    from dragoman.batches import Batch
     from dragoman.turns import Turn
     from dragoman.types import Event
     from dragoman_server.exchange import Exchange
@@ -42,12 +44,15 @@ class _EventStream:
         self._opening = asyncio.Lock()
         self._silent_since: int | None = None
 
-    async def tell(self, event: Event) -> None:
-        """Send an event, in one write."""
+    async def tell(self, batch: Batch) -> None:
+        """Send events, in one write."""
+        if not batch:
+            return
         if not self.begun:
             await self._begin(early=False)
-        self.told = event["sequence_number"]
-        body = _written(event)
+        last = batch[-1]
+        self.told = last.last_number if isinstance(last, RawEvents) else last["sequence_number"]
+        body = b"".join(map(_written, batch))
         await self._exchange.send({"type": "http.response.body", "body": body, "more_body": True})
 
     async def alarm(self) -> float:
@@ -77,8 +82,11 @@ class _EventStream:
             self.begun = True
 
 
-def _written(event: Event) -> bytes:
-    return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), to_json(event))
+def _written(told: Event | RawEvents) -> bytes:
+    if isinstance(told, RawEvents):
+        begin = b"event: %b\ndata: " % told.type.encode()
+        return begin + (b"\n\n" + begin).join(told.payloads) + b"\n\n"
+    return b"event: %b\ndata: %b\n\n" % (told["type"].encode(), to_json(told))
 
 
 async def stream_turn(exchange: Exchange, turn: Turn) -> None:
@@ -90,10 +98,11 @@ async def stream_turn(exchange: Exchange, turn: Turn) -> None:
     stream = _EventStream(exchange, turn.announce)
     grace = exchange.service.limits.grace
     async with Attendance(exchange.receive, delay=grace, alarm=stream.alarm) as attendance:
+        last: Sequence[Event] = ()
         try:
-            async with aclosing(turn.events()) as events:
-                async for event in events:
-                    await stream.tell(event)
+            async with aclosing(turn.batches()) as batches:
+                async for batch in batches:
+                    await stream.tell(batch)
         except asyncio.CancelledError:
             problem = caller_left() if attendance.gone else server_stops()
             last = await abandon(turn, problem)
@@ -106,10 +115,7 @@ async def stream_turn(exchange: Exchange, turn: Turn) -> None:
                 raise
             problem = as_api_error(failure)
             last = await abandon(turn, problem)
-        else:
-            last = ()
-        for event in last:
-            await stream.tell(event)
+        await stream.tell(last)
         await stream.end()
 
 
@@ -125,7 +131,7 @@ async def stream_events(exchange: Exchange, events: AsyncGenerator[Event]) -> No
         try:
             async with aclosing(events):
                 async for event in events:
-                    await stream.tell(event)
+                    await stream.tell((event,))
         except asyncio.CancelledError:
             if attendance.gone or exchange.started:
                 return  # an answer without its end: whoever still listens comes back for the rest

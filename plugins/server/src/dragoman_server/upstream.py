@@ -59,6 +59,8 @@ class AiohttpTransport(AsyncTransport):
                 chunks = response.content.iter_any()
                 yield Answer(response.status, headers, chunks)
                 # What follows the end of an answer is read, so that the connection can be used again.
+                if response.content.at_eof():
+                    return
                 clock.drain()
                 with contextlib.suppress(aiohttp.ClientError, OSError):
                     async with asyncio.timeout(clock.remaining()):

@@ -8,9 +8,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dragoman.accounts import KEPT_AFTER_LEASE, Account
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from dragoman.accounts import Hold, StoredKey
     from dragoman.state import StoredConversation, StoredResponse
     from dragoman.types import Event, Item
 
@@ -38,6 +41,9 @@ class MemoryStore:
         self._items: dict[str, dict[str, Item]] = {}
         # Which responses have an item: as keys, in the order in which they came.
         self._holders: dict[str, dict[str, None]] = {}
+        self._keys: dict[str, StoredKey] = {}
+        self._accounts: dict[str, Account] = {}
+        self._holds: dict[str, Hold] = {}
         self._lock = threading.RLock()
 
     @contextmanager
@@ -185,6 +191,66 @@ class MemoryStore:
             if conversation.owner == owner and item_id in self._items[conversation.id]:
                 return self._items[conversation.id][item_id]
         return None
+
+    # ---- keys
+
+    def put_key(self, stored: StoredKey) -> None:
+        """Add or replace a key."""
+        self._keys[stored.id] = stored
+
+    def get_key(self, key_id: str) -> StoredKey | None:
+        """Return a key."""
+        return self._keys.get(key_id)
+
+    def list_keys(self) -> Sequence[StoredKey]:
+        """Return all keys, oldest first."""
+        return sorted(self._keys.values(), key=lambda stored: (stored.created_at, stored.id))
+
+    # ---- accounts
+
+    def get_account(self, account: str) -> Account:
+        """Return what an account stands at."""
+        return self._accounts.get(account, Account())
+
+    def hold(self, hold: Hold, most: int) -> bool:
+        """Add a hold, unless it is too much."""
+        account = self.get_account(hold.account)
+        if account.spent + account.held + hold.amount > most:
+            return False
+        self._holds[hold.id] = hold
+        self._change(hold.account, held=hold.amount)
+        return True
+
+    def settle(self, hold_id: str, cost: int) -> bool:
+        """End a hold."""
+        hold = self._holds.pop(hold_id, None)
+        if hold is None:
+            return False
+        self._change(hold.account, spent=cost, held=-hold.amount)
+        return True
+
+    def renew_holds(self, hold_ids: Sequence[str], lease_until: float) -> None:
+        """Set the leases of holds."""
+        for hold_id in hold_ids:
+            if hold_id in self._holds:
+                self._holds[hold_id] = replace(self._holds[hold_id], lease_until=lease_until)
+
+    def free_holds(self, now: float) -> int:
+        """Make what has expired count for nothing."""
+        freed = 0
+        for hold in [one for one in self._holds.values() if one.lease_until <= now]:
+            if hold.lease_until <= now - KEPT_AFTER_LEASE:
+                del self._holds[hold.id]
+            else:
+                self._holds[hold.id] = replace(hold, amount=0)
+            if hold.amount:
+                self._change(hold.account, held=-hold.amount)
+                freed += 1
+        return freed
+
+    def _change(self, account: str, *, spent: int = 0, held: int = 0) -> None:
+        before = self.get_account(account)
+        self._accounts[account] = Account(before.spent + spent, before.held + held)
 
     # ---- retention
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
+    from dragoman.accounts import Account, Hold, StoredKey
     from dragoman.types import Event, Item
 
 __all__ = ["Store", "StoredConversation", "StoredResponse", "Transaction"]
@@ -132,6 +133,43 @@ class Transaction(Protocol):
 
         Of several with that id it is one of the response that was made last; a conversation's, where no
         response has it.
+        """
+
+    # ---- keys
+
+    def put_key(self, stored: StoredKey) -> None:
+        """Add a key, or replace the one of its id."""
+
+    def get_key(self, key_id: str) -> StoredKey | None:
+        """Return a key; None: there is none of that id. Nobody else changes it before this ends."""
+
+    def list_keys(self) -> Sequence[StoredKey]:
+        """Return all keys, oldest first."""
+
+    # ---- accounts (see ``dragoman.accounts``)
+
+    def get_account(self, account: str) -> Account:
+        """Return what an account stands at; one that nobody has used stands at nothing."""
+
+    def hold(self, hold: Hold, most: int) -> bool:
+        """Add a hold, unless its account would then have more than `most` spent and held; tell whether.
+
+        However many ask at once, it is as if they asked one after the other.
+        """
+
+    def settle(self, hold_id: str, cost: int) -> bool:
+        """End a hold, and add the cost to what its account has spent; False: it has been settled already.
+
+        One that counts for nothing, since its lease ran out, is settled like any other.
+        """
+
+    def renew_holds(self, hold_ids: Sequence[str], lease_until: float) -> None:
+        """Set the leases of holds that are there."""
+
+    def free_holds(self, now: float) -> int:
+        """Make holds whose lease ended at `now` or before count for nothing; return how many did till then.
+
+        Those whose lease ended ``KEPT_AFTER_LEASE`` before are forgotten.
         """
 
     # ---- retention

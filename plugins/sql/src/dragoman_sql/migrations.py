@@ -70,6 +70,26 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX dragoman_holders_response ON dragoman_holders (response_id)",
         "CREATE INDEX dragoman_items_key ON dragoman_items (item_key)",
     ),
+    (  # keys, and money that was spent or may be
+        """CREATE TABLE dragoman_keys (
+            id TEXT NOT NULL PRIMARY KEY,
+            digest TEXT NOT NULL,
+            created_at DOUBLE PRECISION NOT NULL,
+            terms TEXT NOT NULL
+        )""",
+        """CREATE TABLE dragoman_accounts (
+            id TEXT NOT NULL PRIMARY KEY,
+            spent BIGINT NOT NULL,
+            held BIGINT NOT NULL
+        )""",
+        """CREATE TABLE dragoman_holds (
+            id TEXT NOT NULL PRIMARY KEY,
+            account TEXT NOT NULL,
+            amount BIGINT NOT NULL,
+            lease_until DOUBLE PRECISION NOT NULL
+        )""",
+        "CREATE INDEX dragoman_holds_lease ON dragoman_holds (lease_until)",
+    ),
 )
 
 _HISTORY = sa.table("dragoman_schema", sa.column("version"), sa.column("applied_at"))

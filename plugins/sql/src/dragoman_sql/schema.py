@@ -10,7 +10,18 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
-__all__ = ["conversations", "events", "holders", "item_key", "items", "metadata", "responses"]
+__all__ = [
+    "accounts",
+    "conversations",
+    "events",
+    "holders",
+    "holds",
+    "item_key",
+    "items",
+    "keys",
+    "metadata",
+    "responses",
+]
 
 _LONGEST_KEY = 200
 _UNSTORABLE = re.compile('^"|[\0\ud800-\udfff]')
@@ -128,3 +139,30 @@ items = sa.Table(
     sa.UniqueConstraint("conversation_id", "item_key"),
 )
 sa.Index("dragoman_items_key", items.c.item_key)
+
+keys = sa.Table(
+    "dragoman_keys",
+    metadata,
+    sa.Column("id", _Name, primary_key=True),
+    sa.Column("digest", _Name, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("terms", _JSON, nullable=False),
+)
+
+accounts = sa.Table(
+    "dragoman_accounts",
+    metadata,
+    sa.Column("id", _Name, primary_key=True),
+    sa.Column("spent", sa.BigInteger, nullable=False),
+    sa.Column("held", sa.BigInteger, nullable=False),
+)
+
+holds = sa.Table(
+    "dragoman_holds",
+    metadata,
+    sa.Column("id", _Name, primary_key=True),
+    sa.Column("account", _Name, nullable=False),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("lease_until", sa.Double, nullable=False),
+)
+sa.Index("dragoman_holds_lease", holds.c.lease_until)

@@ -9,6 +9,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
+from dragoman.accounts import Account, Hold
+from dragoman.brackets import new_id
 from dragoman.state import StoredConversation, StoredResponse
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ _STATUSES = st.sampled_from(["queued", "in_progress", "completed", "failed"])
 _TIMES = st.one_of(st.none(), st.integers(0, 20).map(float))
 _ITEM_IDS = st.lists(st.sampled_from(["a", "b", "c", "\0", "\ud800"]), max_size=4)
 _TEXTS = st.text(max_size=5)
+_LEASES = st.integers(0, 20)
 _NOBODY = "nobody's"
 
 
@@ -48,6 +51,10 @@ class _Machine(RuleBasedStateMachine):
         self.items: dict[str, dict[str, Item]] = {}
         self.made: list[str] = []
         self.begun: list[str] = []
+        self.accounts: dict[str, Account] = {}
+        self.holds: dict[str, Hold] = {}
+        self.held: list[str] = []
+        self.run = new_id("run")  # accounts are never emptied: each run has others
 
     def teardown(self) -> None:
         """Leave the store empty for the next run, by the model's account."""
@@ -55,6 +62,9 @@ class _Machine(RuleBasedStateMachine):
             self.delete(one.owner, self.made[::-1].index(one.id))
         for conversation in list(self.conversations.values()):
             self.delete_conversation(conversation.owner, self.begun[::-1].index(conversation.id))
+        with self.store.transaction() as transaction:
+            for hold_id in self.holds:
+                transaction.settle(hold_id, 0)
         self.store.close()
 
     def _response_id(self, place: int) -> str:
@@ -232,6 +242,61 @@ class _Machine(RuleBasedStateMachine):
             del self.conversations[id_], self.items[id_]
         with self.store.transaction() as transaction:
             assert transaction.delete_conversation(owner, id_) is known
+
+    # ---- accounts
+
+    @rule(name=st.sampled_from("ab"), amount=st.integers(0, 9), most=st.integers(0, 30), until=_LEASES)
+    def hold(self, name: str, amount: int, most: int, until: int) -> None:
+        one = Hold(
+            id=f"{self.run}_{len(self.held)}",
+            account=self.run + name,
+            amount=amount,
+            lease_until=float(until),
+        )
+        before = self.accounts.get(one.account, Account())
+        fits = before.spent + before.held + amount <= most
+        with self.store.transaction() as transaction:
+            assert transaction.hold(one, most) is fits
+        if fits:
+            self.held.append(one.id)
+            self.holds[one.id] = one
+            self._change(one.account, 0, amount)
+
+    @rule(place=_PLACES, cost=st.integers(0, 9))
+    def settle(self, place: int, cost: int) -> None:
+        id_ = self.held[-1 - place] if place < len(self.held) else _NOBODY
+        one = self.holds.pop(id_, None)
+        with self.store.transaction() as transaction:
+            assert transaction.settle(id_, cost) is (one is not None)
+        if one is not None:
+            self._change(one.account, cost, -one.amount)
+
+    @rule(places=st.lists(_PLACES, max_size=3), until=_LEASES)
+    def renew_holds(self, places: list[int], until: int) -> None:
+        ids = [self.held[-1 - place] for place in places if place < len(self.held)]
+        for id_ in ids:
+            if id_ in self.holds:
+                self.holds[id_] = replace(self.holds[id_], lease_until=float(until))
+        with self.store.transaction() as transaction:
+            transaction.renew_holds(ids, float(until))
+
+    @rule(now=_LEASES)
+    def free_holds(self, now: int) -> None:
+        freed = [one for one in self.holds.values() if one.lease_until <= now and one.amount]
+        with self.store.transaction() as transaction:
+            assert transaction.free_holds(float(now)) == len(freed)
+        for one in freed:
+            self.holds[one.id] = replace(one, amount=0)
+            self._change(one.account, 0, -one.amount)
+
+    @rule(name=st.sampled_from("ab"))
+    def read_account(self, name: str) -> None:
+        with self.store.transaction() as transaction:
+            assert transaction.get_account(self.run + name) == self.accounts.get(self.run + name, Account())
+
+    def _change(self, account: str, spent: int, held: int) -> None:
+        before = self.accounts.get(account, Account())
+        self.accounts[account] = Account(before.spent + spent, before.held + held)
 
     # ---- the store itself
 

@@ -96,6 +96,15 @@ def test_nobody_is_paid_for_a_model_that_is_free():
     assert total("openrouter", "cognitivecomputations/dolphin3.0-mistral-24b:free") == 0
 
 
+def test_what_runs_here_costs_what_its_operator_says():
+    """Who runs a model for others may charge for it."""
+    use = Use(
+        provider="echo", model="echo", usage={"input_tokens": 3, "output_tokens": 2},
+        prices={"input_cost_per_token": 1e-6, "output_cost_per_token": "0.00001"},
+    )  # fmt: skip
+    assert price_use(use).total == Decimal("0.000023")
+
+
 # ---- what was counted -----------------------------------------------------------------------------------
 
 

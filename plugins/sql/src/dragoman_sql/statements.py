@@ -7,7 +7,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from dragoman_sql.schema import conversations, events, holders, items, responses
+from dragoman.spending import Sums
+from dragoman_sql.schema import conversations, events, holders, items, ledger, ledger_days, responses
 
 __all__ = ["Statements"]
 
@@ -114,6 +115,12 @@ class Statements:
         # Whoever was not told that a write arrived sends the same events again.
         self.add_events = insert(events).on_conflict_do_nothing()
         self.add_holders = insert(holders).on_conflict_do_nothing()
+        self.add_entry = insert(ledger).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+        adding_days = insert(ledger_days)
+        self.add_days = adding_days.on_conflict_do_update(
+            index_elements=["key"],
+            set_={name: ledger_days.c[name] + adding_days.excluded[name] for name in Sums._fields},
+        )
         adding = insert(items)
         self.add_items = adding.on_conflict_do_update(
             index_elements=["conversation_id", "item_key"], set_={"item": adding.excluded.item}

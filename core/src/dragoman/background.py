@@ -17,6 +17,7 @@ from dragoman.chains import find_response, remember, with_ids
 from dragoman.errors import (
     APIError,
     BadRequestError,
+    DragomanError,
     InternalServerError,
     NotFoundError,
     StreamInterruptedError,
@@ -26,7 +27,7 @@ from dragoman.stream_errors import as_said, response_error
 from dragoman.types import TERMINAL_EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
 
     from dragoman.records import Outcome
     from dragoman.state import StoredResponse, Transaction
@@ -103,12 +104,20 @@ class Background:
             BadRequestError: the request is wrong, or its history is not there.
             ServiceUnavailableError: the store is not there.
         """
-        memory, request = turn.memory, turn.request
+        memory = turn.memory
         if memory is None or not turn.stores:
             raise BadRequestError(
                 "background needs the response to be stored: leave out store=False", param="background"
             )
+        try:
+            return await self._queue(turn, memory)
+        except DragomanError:
+            await turn.settle()
+            raise
+
+    async def _queue(self, turn: Turn, memory: Memory) -> dict[str, Any]:
         await turn.prepare()
+        request = turn.request
         queued = {**turn.initial_response(), "status": "queued"}
         keep = partial(
             remember,
@@ -183,12 +192,15 @@ class Background:
                 if event["type"] not in TERMINAL_EVENTS and not (job.cancelled and event["type"] == "error"):
                     job.add(event)
             keep = partial(
-                end,
+                _end_and_enter,
+                entering=job.turn.entering(),
                 owner=memory.owner, response_id=response_id, status=status, error=error,
                 partly=job.turn.response, events=job.events[job.saved :],
             )  # fmt: skip
-            with contextlib.suppress(APIError):  # it was deleted, or the lease runs out
-                job.add(last_event(await asyncio.shield(memory.keeper.arun(keep))))
+            with contextlib.suppress(APIError):  # the lease runs out
+                ended = await asyncio.shield(memory.keeper.arun(keep))
+                if ended is not None:
+                    job.add(last_event(ended))
         finally:
             saver.cancel()
             job.end()
@@ -213,6 +225,17 @@ class Background:
                 return
             job.saved += len(fresh)
             renewed = time.monotonic()
+
+
+def _end_and_enter(
+    transaction: Transaction, *, entering: Callable[[Transaction], None], **ending: Any
+) -> dict[str, Any] | None:
+    """End a response (see ``end``) and enter what it took, also where it was ended or deleted elsewhere."""
+    entering(transaction)
+    try:
+        return end(transaction, **ending)
+    except NotFoundError:
+        return None
 
 
 async def _follow_elsewhere(memory: Memory, response_id: str, after: int) -> AsyncGenerator[Event]:

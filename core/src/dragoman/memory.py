@@ -6,33 +6,43 @@ import threading
 from collections import OrderedDict
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from dragoman.accounts import KEPT_AFTER_LEASE, Account
+from dragoman.spending import Day, Sums, Tally, day_of, sums_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from dragoman.accounts import Hold, StoredKey
-    from dragoman.state import StoredConversation, StoredResponse
+    from dragoman.state import LedgerEntry, Spend, StoredConversation, StoredResponse
     from dragoman.types import Event, Item
 
 __all__ = ["MemoryStore"]
 
 
 class MemoryStore:
-    """Keeps the newest responses and conversations, and forgets the oldest: a chain that is used stays."""
+    """Keeps the newest responses and conversations, and forgets the oldest: a chain that is used stays.
+
+    Of the ledger it keeps the newest entries, and of older ones sums by day; where there are too many
+    different sums, it forgets the oldest.
+    """
 
     blocking = False
     alone_at: float | None = None
 
-    def __init__(self, *, max_responses: int = 1000, max_conversations: int = 1000) -> None:
+    def __init__(
+        self, *, max_responses: int = 1000, max_conversations: int = 1000, max_entries: int = 1000
+    ) -> None:
         """Make an empty store.
 
         Args:
             max_responses: how many are kept; unfinished ones always are.
             max_conversations: the same.
+            max_entries: of the ledger; and how many sums by day.
         """
+        self._max_entries = max_entries
         self._max_responses = max_responses
         self._max_conversations = max_conversations
         self._responses: OrderedDict[str, StoredResponse] = OrderedDict()
@@ -44,6 +54,8 @@ class MemoryStore:
         self._keys: dict[str, StoredKey] = {}
         self._accounts: dict[str, Account] = {}
         self._holds: dict[str, Hold] = {}
+        self._entries: dict[str, LedgerEntry] = {}
+        self._days: dict[Day, Sums] = {}
         self._lock = threading.RLock()
 
     @contextmanager
@@ -264,3 +276,52 @@ class MemoryStore:
         for stored in expired:
             self.delete_response(stored.owner, stored.id)
         return len(expired)
+
+    # ---- the ledger
+
+    def add_entry(self, entry: LedgerEntry) -> bool:
+        """Append an entry; half of them become sums where there are too many."""
+        if entry.id in self._entries:
+            return False
+        self._entries[entry.id] = entry
+        if len(self._entries) > self._max_entries:
+            self._roll_up(list(islice(self._entries.values(), len(self._entries) // 2 or 1)))
+        return True
+
+    def get_entry(self, entry_id: str) -> LedgerEntry | None:
+        """Return an entry that was not rolled up."""
+        return self._entries.get(entry_id)
+
+    def get_spend(
+        self,
+        *,
+        by: Sequence[str] = (),
+        since: float | None = None,
+        until: float | None = None,
+        where: Mapping[str, str] | None = None,
+    ) -> Sequence[Spend]:
+        """Return what calls took together."""
+        tally = Tally(by, where)
+        rows = [(entry.at, day_of(entry), sums_of(entry)) for entry in self._entries.values()]
+        rows += [(day.day * 86400.0, day, sums) for day, sums in self._days.items()]
+        for at, day, sums in rows:
+            if (since is None or since <= at) and (until is None or at < until):
+                tally.add(day._asdict(), sums)
+        return tally.rows()
+
+    def roll_up(self, before: float, most: int) -> int:
+        """Make sums by day of the oldest entries."""
+        old = sorted(
+            (entry for entry in self._entries.values() if entry.at < before), key=lambda entry: entry.at
+        )[:most]
+        self._roll_up(old)
+        return len(old)
+
+    def _roll_up(self, entries: Sequence[LedgerEntry]) -> None:
+        for entry in entries:
+            day, sums = day_of(entry), sums_of(entry)
+            known = self._days.get(day)
+            self._days[day] = sums if known is None else known.plus(sums)
+            del self._entries[entry.id]
+        while len(self._days) > self._max_entries:
+            del self._days[min(self._days, key=lambda day: day.day)]

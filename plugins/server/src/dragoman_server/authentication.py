@@ -23,6 +23,8 @@ class Owner:
 
     name: str = ""
     """A digest of the key, never the key; "" on a server without keys."""
+    admin: bool = True
+    """Whether they may see and change what concerns everybody: with the master key; without keys, all."""
 
 
 class Keyring:

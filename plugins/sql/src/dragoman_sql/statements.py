@@ -7,7 +7,19 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from dragoman_sql.schema import accounts, conversations, events, holders, holds, items, keys, responses
+from dragoman.spending import Sums
+from dragoman_sql.schema import (
+    accounts,
+    conversations,
+    events,
+    holders,
+    holds,
+    items,
+    keys,
+    ledger,
+    ledger_days,
+    responses,
+)
 
 __all__ = ["Statements"]
 
@@ -147,7 +159,6 @@ class Statements:
         insert = _INSERTS[dialect]
         self.put_response = _replacing(insert(responses), responses)
         self.put_conversation = _replacing(insert(conversations), conversations)
-        # Whoever was not told that a write arrived sends the same events again.
         changed_key = insert(keys)
         self.put_key = changed_key.on_conflict_do_update(
             index_elements=["id"],
@@ -158,8 +169,15 @@ class Statements:
         self.lock_accounts = (
             sa.select(sa.func.pg_advisory_xact_lock(_ACCOUNTS)) if dialect == "postgresql" else None
         )
+        # Whoever was not told that a write arrived sends the same events again.
         self.add_events = insert(events).on_conflict_do_nothing()
         self.add_holders = insert(holders).on_conflict_do_nothing()
+        self.add_entry = insert(ledger).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+        adding_days = insert(ledger_days)
+        self.add_days = adding_days.on_conflict_do_update(
+            index_elements=["key"],
+            set_={name: ledger_days.c[name] + adding_days.excluded[name] for name in Sums._fields},
+        )
         adding = insert(items)
         self.add_items = adding.on_conflict_do_update(
             index_elements=["conversation_id", "item_key"], set_={"item": adding.excluded.item}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dragoman.accounts import KEPT_AFTER_LEASE, Account, StoredKey
 from dragoman.state import StoredConversation, StoredResponse
+from dragoman_sql import ledger
 from dragoman_sql.schema import item_key
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from dragoman.accounts import Hold
+    from dragoman.state import LedgerEntry, Spend
     from dragoman.types import Event, Item
     from dragoman_sql.statements import Statements
 
@@ -228,6 +230,31 @@ class SQLTransaction:
     def purge(self, now: float) -> int:
         """Delete the responses that have expired."""
         return self._connection.execute(self._statements.purge, {"now_": now}).rowcount
+
+    # ---- the ledger
+
+    def add_entry(self, entry: LedgerEntry) -> bool:
+        """Append an entry; tell whether it is new."""
+        return ledger.add_entry(self._connection, self._statements, entry)
+
+    def get_entry(self, entry_id: str) -> LedgerEntry | None:
+        """Return an entry that was not rolled up."""
+        return ledger.get_entry(self._connection, entry_id)
+
+    def get_spend(
+        self,
+        *,
+        by: Sequence[str] = (),
+        since: float | None = None,
+        until: float | None = None,
+        where: Mapping[str, str] | None = None,
+    ) -> Sequence[Spend]:
+        """Return what calls took together."""
+        return ledger.get_spend(self._connection, by, since, until, where or {})
+
+    def roll_up(self, before: float, most: int) -> int:
+        """Make sums by day of the oldest entries."""
+        return ledger.roll_up(self._connection, self._statements, before, most)
 
     # ---- rows
 

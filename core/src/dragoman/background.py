@@ -27,7 +27,7 @@ from dragoman.stream_errors import as_said, response_error
 from dragoman.types import TERMINAL_EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from dragoman.records import Outcome
     from dragoman.state import StoredResponse, Transaction
@@ -44,8 +44,9 @@ _POLLED_EVERY = 0.25  # seconds between looks at what another process makes
 class _Job:
     """One background response of this process: its events so far, and who waits for more."""
 
-    def __init__(self, turn: Turn) -> None:
+    def __init__(self, turn: Turn, ended: Callable[[], Awaitable[None]] | None) -> None:
         self.turn = turn
+        self.ended = ended
         self.events: list[Event] = []
         self.saved = 0
         self.over = False
@@ -97,8 +98,12 @@ class Background:
     def __init__(self) -> None:
         self._jobs: dict[str, _Job] = {}
 
-    async def start(self, turn: Turn) -> dict[str, Any]:
+    async def start(self, turn: Turn, *, over: Callable[[], Awaitable[None]] | None = None) -> dict[str, Any]:
         """Keep a turn as queued, and begin it; return the Response as it stands.
+
+        Args:
+            turn: not begun.
+            over: is awaited when the turn has ended, if it could be begun.
 
         Raises:
             BadRequestError: the request is wrong, or its history is not there.
@@ -110,12 +115,14 @@ class Background:
                 "background needs the response to be stored: leave out store=False", param="background"
             )
         try:
-            return await self._queue(turn, memory)
+            return await self._queue(turn, memory, over)
         except DragomanError:
             await turn.settle()
             raise
 
-    async def _queue(self, turn: Turn, memory: Memory) -> dict[str, Any]:
+    async def _queue(
+        self, turn: Turn, memory: Memory, over: Callable[[], Awaitable[None]] | None
+    ) -> dict[str, Any]:
         await turn.prepare()
         request = turn.request
         queued = {**turn.initial_response(), "status": "queued"}
@@ -129,7 +136,7 @@ class Background:
             lease_until=new_lease(),
         )
         await memory.keeper.arun(keep)
-        job = self._jobs[turn.response_id] = _Job(turn)
+        job = self._jobs[turn.response_id] = _Job(turn, over)
         turn.keep_end = job.keep_end
         job.tell("response.created", queued)  # at once: whoever follows it need not wait for the upstream
         job.tell("response.queued", queued)
@@ -205,6 +212,8 @@ class Background:
             saver.cancel()
             job.end()
             self._jobs.pop(response_id, None)
+            if job.ended is not None:
+                await job.ended()
 
     async def _save(self, job: _Job, memory: Memory) -> None:
         """Write events and renew the lease, until the response is over, wherever it was ended."""

@@ -53,7 +53,7 @@ class Gate:
                 plugins().tell("request_came", headers=exchange.headers)
             path = scope["path"]
             if path not in self._open:
-                exchange.owner = service.keyring.authenticate(exchange.headers)
+                exchange.owner = await service.authenticate(exchange.headers)
             await self._app({**scope, "path": _without_prefix(path), EXCHANGE: exchange}, receive, send)
         except asyncio.CancelledError:
             # The caller has left, and what it asked for is ended; or the server stops, and says so.

@@ -12,6 +12,7 @@ from dragoman.routing import RoutingSettings
 
 if TYPE_CHECKING:
     from dragoman.routing import Deployment
+    from dragoman_server.keys import Budget
 
 __all__ = ["Limits", "ServerConfig"]
 
@@ -68,4 +69,6 @@ class ServerConfig:
     """Seconds that responses are kept; None: for ever."""
     unstored_without_store: bool = False
     """Whether responses are given, unstored and with a warning, while the store is down."""
+    budget: Budget | None = None
+    """How much all calls together may cost; None: that is not limited."""
     limits: Limits = Limits()

@@ -15,10 +15,12 @@ from dragoman_server.periods import MONTH, PERIOD, seconds_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["MOST_DOLLARS", "read_amount", "read_terms"]
+__all__ = ["LAST_MOMENT", "MOST_DOLLARS", "read_amount", "read_terms"]
 
 MOST_DOLLARS = 1_000_000
 """The largest budget."""
+LAST_MOMENT = 253_402_300_799
+"""The end of the year 9999, in Unix time."""
 _LONGEST = 200  # characters of a name
 _LARGEST = 10**12
 _MOST_MODELS = 1000
@@ -88,7 +90,7 @@ def _models(field: str, value: object) -> list[str]:
 def _moment(field: str, value: object) -> int:
     if isinstance(value, float) and value.is_integer():  # 3.0 is an integer in JSON Schema
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LARGEST:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LAST_MOMENT:
         raise _wrong(field, "a moment in Unix time, in whole seconds", value)
     return value
 

@@ -24,7 +24,18 @@ if TYPE_CHECKING:
     from dragoman.accounts import Account
     from dragoman.state import Transaction
 
-__all__ = ["PREFIX", "Budget", "Key", "add_key", "dollars", "key_id", "list_keys", "new_key", "revoke_key"]
+__all__ = [
+    "PREFIX",
+    "Budget",
+    "Key",
+    "add_key",
+    "dollars",
+    "key_id",
+    "list_keys",
+    "new_key",
+    "picodollars",
+    "revoke_key",
+]
 
 PREFIX = "sk-dragoman-"
 _RANDOM = 32  # bytes

@@ -9,6 +9,8 @@ from functools import cache
 from typing import Any
 
 from dragoman.models import Request, Response
+from dragoman_server.key_terms import LAST_MOMENT, MOST_DOLLARS
+from dragoman_server.periods import PERIOD
 
 __all__ = ["document"]
 
@@ -44,8 +46,19 @@ def _list_of(schema: _Schema, **more: Any) -> _Schema:
     return {"type": "array", "items": schema, **more}
 
 
+def _nullable(schema: _Schema) -> _Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
 _INPUT: _Schema = {"anyOf": [_TEXT, _list_of(_OBJECT)]}
 _NULLABLE_TEXT: _Schema = {"type": ["string", "null"]}
+_SHORT_TEXT: _Schema = {"type": "string", "minLength": 1, "maxLength": 200}
+_MODEL_PATTERN: _Schema = {
+    **_SHORT_TEXT,
+    "pattern": r"^[^*]*\*?[^*]*$",
+    "description": "a model as callers write it; one star stands for anything",
+}
+_LIMIT: _Schema = {"type": "integer", "minimum": 1, "maximum": 10**12}
 _ITEM = _ref("Item")
 _NEW_ITEM: _Schema = {
     "type": "object",
@@ -113,6 +126,71 @@ _SCHEMAS: dict[str, _Schema] = {
         "id object created owned_by", id=_TEXT, object={"const": "model"}, created=_NUMBER, owned_by=_TEXT
     ),
     "ModelList": _object("object data", object={"const": "list"}, data=_list_of(_ref("Model"))),
+    "Key": _object(
+        "id object name created_at expires_at revoked_at models rpm tpm max_parallel_requests budget "
+        "metadata",
+        id=_TEXT,
+        object={"const": "key"},
+        key={"type": "string", "description": "only where it was just made: it is told once"},
+        name=_NULLABLE_TEXT,
+        created_at=_NUMBER,
+        expires_at=_nullable(_NUMBER),
+        revoked_at=_nullable(_NUMBER),
+        models=_nullable(_list_of(_TEXT)),
+        rpm=_nullable(_NUMBER),
+        tpm=_nullable(_NUMBER),
+        max_parallel_requests=_nullable(_NUMBER),
+        budget=_nullable(
+            _object(
+                "amount period unknown_prices",
+                amount=_TEXT,
+                period=_NULLABLE_TEXT,
+                unknown_prices={"type": "boolean"},
+                spent=_TEXT,
+                reserved=_TEXT,
+                resets_at=_nullable(_NUMBER),
+            )
+        ),
+        metadata=_METADATA,
+    ),
+    "NewKey": {
+        **_object(
+            closed=True,
+            name=_nullable(_SHORT_TEXT),
+            models=_nullable(_list_of(_MODEL_PATTERN, maxItems=1000)),
+            expires_at=_nullable({"type": "integer", "minimum": 0, "maximum": LAST_MOMENT}),
+            expires_in=_nullable({"type": "string", "pattern": f"^{PERIOD}$"}),
+            rpm=_nullable(_LIMIT),
+            tpm=_nullable(_LIMIT),
+            max_parallel_requests=_nullable(_LIMIT),
+            budget=_nullable(
+                _object(
+                    "amount",
+                    closed=True,
+                    amount={
+                        "anyOf": [
+                            {"type": "number", "minimum": 0, "maximum": MOST_DOLLARS},
+                            {"type": "string", "pattern": r"^[0-9]{1,6}(\.[0-9]{1,12})?$"},
+                        ],
+                        "description": "dollars",
+                    },
+                    period={
+                        "anyOf": [
+                            {"enum": ["month", None]},
+                            {"type": "string", "pattern": f"^{PERIOD}$"},
+                        ]
+                    },
+                    unknown_prices=_nullable({"type": "boolean"}),
+                )
+            ),
+            metadata=_nullable(_METADATA),
+        ),
+        "not": {  # one of them at most
+            "properties": {"expires_at": {"type": "integer"}, "expires_in": {"type": "string"}},
+            "required": ["expires_at", "expires_in"],
+        },
+    },
+    "KeyList": _object("object data", object={"const": "list"}, data=_list_of(_ref("Key"))),
     "Health": _object("status", status=_TEXT),
     "Error": _object(
         "error",
@@ -125,6 +203,7 @@ _PARAMETERS: dict[str, tuple[str, _Schema, str]] = {
     "response_id": ("path", _ID, "The id of a response."),
     "conversation_id": ("path", _ID, "The id of a conversation."),
     "item_id": ("path", _ID, "The id of an item."),
+    "key_id": ("path", _ID, "The id of a key, which is not the key."),
     "model": ("path", _NAME, "A model as callers name it; it may hold slashes."),
     "after": ("query", _TEXT, "The id of the item behind which the page begins."),
     "limit": ("query", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}, "Items on a page."),
@@ -175,6 +254,11 @@ _OPERATIONS: dict[str, dict[str, tuple[str, str | None, str, str]]] = {
         "get": ("Return an item.", None, "Item", "conversation_id item_id"),
         "delete": ("Delete an item.", None, "Conversation", "conversation_id item_id"),
     },
+    "/keys": {
+        "post": ("Make a key (with the master key).", "NewKey", "Key", ""),
+        "get": ("List all keys (with the master key).", None, "KeyList", ""),
+    },
+    "/keys/{key_id}": {"delete": ("Revoke a key (with the master key).", None, "Key", "key_id")},
     "/models": {"get": ("List what is served.", None, "ModelList", "")},
     "/models/{model}": {"get": ("Return a model.", None, "Model", "model")},
     "/openapi.json": {"get": ("Return this document.", None, "Object", "")},

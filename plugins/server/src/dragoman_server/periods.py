@@ -10,7 +10,7 @@ __all__ = ["MONTH", "PERIOD", "Window", "seconds_of", "window_at"]
 
 MONTH = "month"
 """The period that is a calendar month, in UTC."""
-PERIOD = r"[1-9][0-9]{0,5}[smhdw]"
+PERIOD = r"[1-9][0-9]{0,3}[smhdw]"
 """Every other one: a number and a unit (a regular expression)."""
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 

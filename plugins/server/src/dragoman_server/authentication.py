@@ -23,7 +23,7 @@ class Owner:
 
     name: str = ""
     """A digest of the key, never the key; "" on a server without keys."""
-    admin: bool = True
+    admin: bool = False
     """Whether they may see and change what concerns everybody: with the master key; without keys, all."""
 
 
@@ -32,7 +32,7 @@ class Keyring:
 
     def __init__(self, keys: Iterable[str] = ()) -> None:
         """Learn the keys; only their digests are kept."""
-        self._owners = [(_digest(key), Owner(_name(key))) for key in keys]
+        self._owners = [(_digest(key), Owner(_name(key), admin=True)) for key in keys]
 
     @property
     def locked(self) -> bool:
@@ -55,7 +55,7 @@ class Keyring:
             if b"sec-websocket-key" in headers:
                 # Browsers let every page open a WebSocket to anywhere; they only say which page it is.
                 _check_local(headers.get(b"origin", b"").rpartition(b"//")[2])
-            return Owner()
+            return Owner(admin=True)
         shown = _digest(_shown_key(headers))
         found: Owner | None = None
         for digest, owner in self._owners:  # all of them, so that no time tells which

@@ -24,6 +24,7 @@ import pytest
 
 from dragoman.brackets import new_id
 from dragoman.state import StoredConversation, StoredResponse
+from dragoman.testing.store_ledger import LedgerConformance, make_entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -82,7 +83,7 @@ def _ids(rows: Sequence[Any]) -> list[str]:
     return [row["id"] if isinstance(row, dict) else row.id for row in rows]
 
 
-class StoreConformance:
+class StoreConformance(LedgerConformance):
     """What every store does, as tests. Each test has an instance of its own, and an empty store."""
 
     durable = True
@@ -437,11 +438,13 @@ class StoreConformance:
             pytest.skip("this store says that it does not roll back")
         store = self.open()
         kept, lost, conversation = _response(status="queued", expires_at=1.0), _response(), _conversation()
+        entry = make_entry()
         with store.transaction() as transaction:
             transaction.put_response(kept)
             transaction.add_events(kept.id, _events(0))
             transaction.put_conversation(conversation)
             transaction.add_items(conversation.id, _items("a"))
+            transaction.add_entry(entry)
 
         def change_all(transaction: Transaction) -> None:
             transaction.put_response(lost)
@@ -452,6 +455,8 @@ class StoreConformance:
             transaction.put_conversation(replace(conversation, metadata={}))
             transaction.purge(2.0)
             transaction.delete_conversation("ann", conversation.id)
+            transaction.roll_up(entry.at + 1, 1)
+            transaction.add_entry(make_entry())
 
         with pytest.raises(LookupError), store.transaction() as transaction:
             change_all(transaction)
@@ -462,6 +467,8 @@ class StoreConformance:
             assert list(transaction.get_events(kept.id, -1)) == _events(0)
             assert transaction.get_conversation("ann", conversation.id) == conversation
             assert list(transaction.get_items(conversation.id)) == _items("a")
+            assert transaction.get_entry(entry.id) == entry
+            assert [row.calls for row in transaction.get_spend()] == [1]
         store.close()
 
     def test_threads_do_not_get_in_each_others_way(self, store: Store) -> None:
@@ -505,6 +512,7 @@ class StoreConformance:
             pytest.skip("this store says that it is not durable")
         first, second = _chain(2)
         waiting, conversation = _response(status="queued", lease_until=3.5), _conversation()
+        old, entry = make_entry(at=5.0), make_entry()
         store = self.open()
         with store.transaction() as transaction:
             for one in (first, second, waiting):
@@ -512,6 +520,9 @@ class StoreConformance:
             transaction.add_events(waiting.id, _events(0, 1))
             transaction.put_conversation(conversation)
             transaction.add_items(conversation.id, _items("a", "b"))
+            transaction.add_entry(old)
+            transaction.add_entry(entry)
+            transaction.roll_up(6.0, 10)
         store.close()
         store = self.open()
         with store.transaction() as transaction:
@@ -520,6 +531,8 @@ class StoreConformance:
             assert list(transaction.get_events(waiting.id, -1)) == _events(0, 1)
             assert transaction.get_conversation("ann", conversation.id) == conversation
             assert list(transaction.get_items(conversation.id)) == _items("a", "b")
+            assert transaction.get_entry(entry.id) == entry
+            assert [row.calls for row in transaction.get_spend()] == [2]
         store.close()
 
     # ---- everything together

@@ -122,15 +122,18 @@ class LedgerConformance:
             for number in range(20)
         ]  # fmt: skip
         asked: tuple[Sequence[str], ...] = ((), ("day",), ("tag", "owner"), ("day", "tag", "owner", "model"))
-        period = {"since": _TODAY + _DAY, "until": _TODAY + 3 * _DAY}
+        ever: dict[str, Any] = {}
+        period: dict[str, Any] = {"since": _TODAY + _DAY, "until": _TODAY + 3 * _DAY}
         with store.transaction() as transaction:
             for entry in reversed(entries):
                 transaction.add_entry(entry)
-            before = [list(transaction.get_spend(by=by, **more)) for by in asked for more in ({}, period)]
+            before = [list(transaction.get_spend(by=by, **more)) for by in asked for more in (ever, period)]
         for expected in (3, 3, 3, 1, 0):
             with store.transaction() as transaction:
                 assert transaction.roll_up(_TODAY + 2.5 * _DAY, 3) == expected
-                after = [list(transaction.get_spend(by=by, **more)) for by in asked for more in ({}, period)]
+                after = [
+                    list(transaction.get_spend(by=by, **more)) for by in asked for more in (ever, period)
+                ]
                 assert after == before
         with store.transaction() as transaction:
             known = [transaction.get_entry(entry.id) for entry in entries]

@@ -14,6 +14,7 @@ from dragoman_server import (
     counting,
     metrics,
     responses,
+    spending,
     websocket,
 )
 
@@ -53,6 +54,7 @@ PATHS: dict[str, dict[str, Endpoint]] = {
     },
     "/models": {"GET": catalogue.list_models},
     "/models/{model:path}": {"GET": catalogue.retrieve_model},
+    "/spend": {"GET": spending.spend},
     "/openapi.json": {"GET": catalogue.describe},
     metrics.METRICS: {"GET": metrics.scrape},
     "/health/live": {"GET": catalogue.live},

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["dollars", "enter", "entry_of", "entry_of_lost", "picodollars", "warn_of_missing"]
 
 _UNIT = Decimal("1e-12")
+_CUT = frozenset({"stream_interrupted", "malformed_stream"})
+"""Codes of answers that had begun; any other attempt that failed before its first content was refused."""
 _log = logging.getLogger("dragoman.ledger")
 
 
@@ -139,7 +141,7 @@ def _taken(turn: Turn) -> tuple[list[Mapping[str, Any]], int | None]:
         if report.usage:
             usages.append(report.usage)
             costs.append(_price(report))
-        elif report.outcome != "failed" or report.first_event is not None:
+        elif report.outcome != "failed" or report.first_event is not None or report.code in _CUT:
             costs.append(None)  # it was at work, and nobody said what that took
     known = [cost for cost in costs if cost is not None]
     return usages, sum(known) if known or not costs else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +11,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from dragoman.accounts import Account, Hold
 from dragoman.brackets import new_id
-from dragoman.state import StoredConversation, StoredResponse
+from dragoman.spending import FILTERS, GROUPS
+from dragoman.state import LedgerEntry, StoredConversation, StoredResponse
+from dragoman.testing.store_ledger import make_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +30,9 @@ _STATUSES = st.sampled_from(["queued", "in_progress", "completed", "failed"])
 _TIMES = st.one_of(st.none(), st.integers(0, 20).map(float))
 _ITEM_IDS = st.lists(st.sampled_from(["a", "b", "c", "\0", "\ud800"]), max_size=4)
 _TEXTS = st.text(max_size=5)
-_LEASES = st.integers(0, 20)
 _NOBODY = "nobody's"
+_COSTS = st.one_of(st.none(), st.integers(0, 2**62))
+_TAGS = st.lists(st.sampled_from(["a", "b", "\0"]), max_size=2).map(lambda tags: tuple(sorted(set(tags))))
 
 
 def _output(text: str) -> list[Item]:
@@ -51,10 +55,9 @@ class _Machine(RuleBasedStateMachine):
         self.items: dict[str, dict[str, Item]] = {}
         self.made: list[str] = []
         self.begun: list[str] = []
-        self.accounts: dict[str, Account] = {}
-        self.holds: dict[str, Hold] = {}
-        self.held: list[str] = []
-        self.run = new_id("run")  # accounts are never emptied: each run has others
+        self.entries: list[LedgerEntry] = []
+        self.rolled: set[str] = set()
+        self.run_id = new_id("run")  # what is in the ledger stays there, so each run has its own model
 
     def teardown(self) -> None:
         """Leave the store empty for the next run, by the model's account."""
@@ -62,9 +65,6 @@ class _Machine(RuleBasedStateMachine):
             self.delete(one.owner, self.made[::-1].index(one.id))
         for conversation in list(self.conversations.values()):
             self.delete_conversation(conversation.owner, self.begun[::-1].index(conversation.id))
-        with self.store.transaction() as transaction:
-            for hold_id in self.holds:
-                transaction.settle(hold_id, 0)
         self.store.close()
 
     def _response_id(self, place: int) -> str:
@@ -243,60 +243,71 @@ class _Machine(RuleBasedStateMachine):
         with self.store.transaction() as transaction:
             assert transaction.delete_conversation(owner, id_) is known
 
-    # ---- accounts
+    # ---- the ledger
 
-    @rule(name=st.sampled_from("ab"), amount=st.integers(0, 9), most=st.integers(0, 30), until=_LEASES)
-    def hold(self, name: str, amount: int, most: int, until: int) -> None:
-        one = Hold(
-            id=f"{self.run}_{len(self.held)}",
-            account=self.run + name,
-            amount=amount,
-            lease_until=float(until),
+    @rule(owner=_OWNERS, user=_OWNERS, tags=_TAGS, cost=_COSTS, day=st.integers(0, 3), known=st.booleans())
+    def enter(
+        self, owner: str, user: str, tags: tuple[str, ...], cost: int | None, day: int, *, known: bool
+    ) -> None:
+        entry = make_entry(
+            owner=owner, user=user, tags=tags, cost=cost, at=day * 86400.0 + len(self.entries),
+            model=self.run_id, output_tokens=len(self.entries),
+        )  # fmt: skip
+        if known and self.entries and self.entries[0].id not in self.rolled:
+            entry = replace(entry, id=self.entries[0].id)
+        new = all(entry.id != one.id for one in self.entries)
+        if new:
+            self.entries.append(entry)
+        with self.store.transaction() as transaction:
+            assert transaction.add_entry(entry) is new
+
+    @rule(before=st.integers(0, 4), most=st.integers(1, 4))
+    def roll_up(self, before: int, most: int) -> None:
+        old = sorted((one for one in self.entries if one.id not in self.rolled), key=lambda one: one.at)
+        old = [one for one in old if one.at < before * 86400][:most]
+        with self.store.transaction() as transaction:
+            transaction.roll_up(before * 86400.0, most)
+            self.rolled |= {one.id for one in old if transaction.get_entry(one.id) is None}
+
+    @rule(
+        by=st.lists(st.sampled_from([name for name in GROUPS if name != "model"]), max_size=3, unique=True),
+        where=st.dictionaries(st.sampled_from(FILTERS[:2]), _OWNERS, max_size=1),
+        since=st.one_of(st.none(), st.integers(0, 3)),
+        until=st.one_of(st.none(), st.integers(0, 4)),
+    )
+    def spend(self, by: list[str], where: dict[str, str], since: int | None, until: int | None) -> None:
+        calls, costs, tokens = (
+            Counter[tuple[str, ...]](),
+            Counter[tuple[str, ...]](),
+            Counter[tuple[str, ...]](),
         )
-        before = self.accounts.get(one.account, Account())
-        fits = before.spent + before.held + amount <= most
+        for entry in self.entries:
+            day = int(entry.at // 86400)
+            if any(getattr(entry, name) != value for name, value in where.items()):
+                continue
+            if (since is not None and day < since) or (until is not None and day >= until):
+                continue
+            values = [
+                (entry.tags or ("",))
+                if name == "tag"
+                else (f"1970-01-0{day + 1}",)
+                if name == "day"
+                else (getattr(entry, name),)
+                for name in by
+            ]
+            for group in itertools.product(*values):
+                calls[group] += 1
+                costs[group] += entry.cost or 0
+                tokens[group] += entry.output_tokens
         with self.store.transaction() as transaction:
-            assert transaction.hold(one, most) is fits
-        if fits:
-            self.held.append(one.id)
-            self.holds[one.id] = one
-            self._change(one.account, 0, amount)
-
-    @rule(place=_PLACES, cost=st.integers(0, 9))
-    def settle(self, place: int, cost: int) -> None:
-        id_ = self.held[-1 - place] if place < len(self.held) else _NOBODY
-        one = self.holds.pop(id_, None)
-        with self.store.transaction() as transaction:
-            assert transaction.settle(id_, cost) is (one is not None)
-        if one is not None:
-            self._change(one.account, cost, -one.amount)
-
-    @rule(places=st.lists(_PLACES, max_size=3), until=_LEASES)
-    def renew_holds(self, places: list[int], until: int) -> None:
-        ids = [self.held[-1 - place] for place in places if place < len(self.held)]
-        for id_ in ids:
-            if id_ in self.holds:
-                self.holds[id_] = replace(self.holds[id_], lease_until=float(until))
-        with self.store.transaction() as transaction:
-            transaction.renew_holds(ids, float(until))
-
-    @rule(now=_LEASES)
-    def free_holds(self, now: int) -> None:
-        freed = [one for one in self.holds.values() if one.lease_until <= now and one.amount]
-        with self.store.transaction() as transaction:
-            assert transaction.free_holds(float(now)) == len(freed)
-        for one in freed:
-            self.holds[one.id] = replace(one, amount=0)
-            self._change(one.account, 0, -one.amount)
-
-    @rule(name=st.sampled_from("ab"))
-    def read_account(self, name: str) -> None:
-        with self.store.transaction() as transaction:
-            assert transaction.get_account(self.run + name) == self.accounts.get(self.run + name, Account())
-
-    def _change(self, account: str, spent: int, held: int) -> None:
-        before = self.accounts.get(account, Account())
-        self.accounts[account] = Account(before.spent + spent, before.held + held)
+            rows = transaction.get_spend(
+                by=by, where={**where, "model": self.run_id},
+                since=None if since is None else since * 86400.0,
+                until=None if until is None else until * 86400.0,
+            )  # fmt: skip
+        told = {tuple(row.of.values()): (row.calls, row.cost, row.output_tokens) for row in rows}
+        assert told == {group: (calls[group], costs[group], tokens[group]) for group in sorted(calls)}
+        assert list(told) == sorted(told)
 
     # ---- the store itself
 

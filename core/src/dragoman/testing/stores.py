@@ -22,9 +22,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dragoman.accounts import KEPT_AFTER_LEASE, Account, Hold, StoredKey
+from dragoman.accounts import Account, StoredKey
 from dragoman.brackets import new_id
 from dragoman.state import StoredConversation, StoredResponse
+from dragoman.testing.store_accounts import AccountConformance, make_hold
+from dragoman.testing.store_ledger import LedgerConformance, make_entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -75,10 +77,6 @@ def _items(*ids: str) -> list[dict[str, Any]]:
     return [{"id": id_, "type": "message", "content": f"of {id_}"} for id_ in ids]
 
 
-def _hold(id_: str, amount: int, *, account: str = "a", lease_until: float = 5.0) -> Hold:
-    return Hold(id=id_, account=account, amount=amount, lease_until=lease_until)
-
-
 def _numbers(events: Sequence[Any]) -> list[int]:
     return [event["sequence_number"] for event in events]
 
@@ -87,7 +85,7 @@ def _ids(rows: Sequence[Any]) -> list[str]:
     return [row["id"] if isinstance(row, dict) else row.id for row in rows]
 
 
-class StoreConformance:
+class StoreConformance(LedgerConformance, AccountConformance):
     """What every store does, as tests. Each test has an instance of its own, and an empty store."""
 
     durable = True
@@ -387,104 +385,6 @@ class StoreConformance:
             transaction.put_conversation(conversation)
             assert list(transaction.get_items(conversation.id)) == []
 
-    # ---- keys
-
-    def test_a_key_comes_back_as_it_was(self, store: Store) -> None:
-        """Under its id alone; the last one put counts."""
-        terms = {"name": "Grüße", "rpm": 3, "models": ["a/*"], "expires_at": 1.5, "metadata": {"a": "b"}}
-        first = StoredKey(id="key_1", digest="ab", created_at=2.5, terms=terms)
-        second = StoredKey(id="key_2", digest="cd", created_at=1.25)
-        with store.transaction() as transaction:
-            assert list(transaction.list_keys()) == []
-            transaction.put_key(first)
-            transaction.put_key(second)
-        with store.transaction() as transaction:
-            assert transaction.get_key("key_1") == first
-            assert list(transaction.list_keys()) == [second, first]
-            for odd in (*_ODD_IDS, "key_", "KEY_1"):
-                assert transaction.get_key(odd) is None
-            changed = replace(first, terms={**terms, "revoked_at": 9.5})
-            transaction.put_key(changed)
-            assert transaction.get_key("key_1") == changed
-            assert list(transaction.list_keys()) == [second, changed]
-
-    # ---- accounts
-
-    def test_an_account_is_never_held_over_its_limit(self, store: Store) -> None:
-        """What is spent counts, what is held counts, what was refused does not."""
-        with store.transaction() as transaction:
-            assert transaction.get_account("a") == Account(0, 0)
-            assert transaction.hold(_hold("one", 6), most=10) is True
-            assert transaction.hold(_hold("two", 5), most=10) is False
-            assert transaction.hold(_hold("two", 4), most=10) is True
-            assert transaction.hold(_hold("more", 1, account="b"), most=0) is False
-            assert transaction.hold(_hold("free", 0), most=10) is True
-        with store.transaction() as transaction:
-            assert transaction.get_account("a") == Account(0, 10)
-            assert transaction.get_account("b") == Account(0, 0)
-            assert transaction.settle("one", 7) is True
-            assert transaction.get_account("a") == Account(7, 4)
-            assert transaction.hold(_hold("three", 0), most=10) is False
-            assert transaction.settle("more", 1) is False
-
-    def test_a_hold_is_settled_once(self, store: Store) -> None:
-        """For less than it was, for more, for nothing; dollars by the million are exact."""
-        large = 9 * 10**18
-        with store.transaction() as transaction:
-            assert transaction.hold(_hold("one", large), most=large) is True
-            assert transaction.settle("one", large - 1) is True
-            assert transaction.settle("one", large - 1) is False
-            assert transaction.get_account("a") == Account(large - 1, 0)
-            assert transaction.hold(_hold("two", 1), most=large) is True
-            assert transaction.settle("two", 0) is True
-        with store.transaction() as transaction:
-            assert transaction.get_account("a") == Account(large - 1, 0)
-            assert transaction.settle("two", 5) is False
-
-    def test_holds_whose_lease_ran_out_count_for_nothing(self, store: Store) -> None:
-        """But whoever was only slow still settles them, unless a day has passed."""
-        with store.transaction() as transaction:
-            for name, until in (("past", 5.0), ("edge", 6.0), ("renewed", 6.0), ("future", 6.5)):
-                assert transaction.hold(_hold(name, 10, lease_until=until), most=100) is True
-            assert transaction.hold(_hold("other", 3, account="b", lease_until=1.0), most=100) is True
-            transaction.renew_holds([], 9.0)
-            transaction.renew_holds(["renewed", "nobody's"], 9.0)
-        with store.transaction() as transaction:
-            assert transaction.free_holds(6.0) == 3
-            assert transaction.free_holds(6.0) == 0
-            assert transaction.get_account("a") == Account(0, 20)
-            assert transaction.get_account("b") == Account(0, 0)
-        with store.transaction() as transaction:
-            assert transaction.settle("past", 4) is True
-            assert transaction.settle("past", 4) is False
-            assert transaction.get_account("a") == Account(4, 20)
-            assert transaction.free_holds(6.0 + KEPT_AFTER_LEASE) == 2
-            assert transaction.settle("edge", 4) is False
-            assert transaction.settle("future", 4) is True
-            assert transaction.get_account("a") == Account(8, 0)
-
-    def test_many_at_once_are_held_one_after_the_other(self, store: Store) -> None:
-        """So many as there is room for, and no money is lost on the way."""
-        together = threading.Barrier(_THREADS)
-
-        def work(thread: int) -> int:
-            together.wait(30)
-            held = 0
-            for number in range(10):
-                name = f"{thread}-{number}"
-                with store.transaction() as transaction:
-                    kept = transaction.hold(_hold(name, 10), most=250)
-                held += kept
-                if kept:
-                    with store.transaction() as transaction:
-                        assert transaction.settle(name, 10) is True
-            return held
-
-        with ThreadPoolExecutor(_THREADS) as pool:
-            assert sum(pool.map(work, range(_THREADS))) == 25
-        with store.transaction() as transaction:
-            assert transaction.get_account("a") == Account(250, 0)
-
     # ---- what texts hold
 
     def test_every_text_survives(self, store: Store) -> None:
@@ -540,12 +440,14 @@ class StoreConformance:
             pytest.skip("this store says that it does not roll back")
         store = self.open()
         kept, lost, conversation = _response(status="queued", expires_at=1.0), _response(), _conversation()
+        entry = make_entry()
         with store.transaction() as transaction:
             transaction.put_response(kept)
             transaction.add_events(kept.id, _events(0))
             transaction.put_conversation(conversation)
             transaction.add_items(conversation.id, _items("a"))
-            transaction.hold(_hold("kept", 1), most=9)
+            transaction.hold(make_hold("kept", 1), most=9)
+            transaction.add_entry(entry)
 
         def change_all(transaction: Transaction) -> None:
             transaction.put_response(lost)
@@ -558,7 +460,9 @@ class StoreConformance:
             transaction.delete_conversation("ann", conversation.id)
             transaction.put_key(StoredKey(id="key", digest="", created_at=1.0))
             transaction.settle("kept", 1)
-            transaction.hold(_hold("lost", 2), most=9)
+            transaction.hold(make_hold("lost", 2), most=9)
+            transaction.roll_up(entry.at + 1, 1)
+            transaction.add_entry(make_entry())
 
         with pytest.raises(LookupError), store.transaction() as transaction:
             change_all(transaction)
@@ -571,6 +475,8 @@ class StoreConformance:
             assert list(transaction.get_items(conversation.id)) == _items("a")
             assert transaction.get_key("key") is None
             assert transaction.get_account("a") == Account(0, 1)
+            assert transaction.get_entry(entry.id) == entry
+            assert [row.calls for row in transaction.get_spend()] == [1]
         store.close()
 
     def test_threads_do_not_get_in_each_others_way(self, store: Store) -> None:
@@ -614,6 +520,7 @@ class StoreConformance:
             pytest.skip("this store says that it is not durable")
         first, second = _chain(2)
         waiting, conversation = _response(status="queued", lease_until=3.5), _conversation()
+        old, entry = make_entry(at=5.0), make_entry()
         store = self.open()
         with store.transaction() as transaction:
             for one in (first, second, waiting):
@@ -623,8 +530,11 @@ class StoreConformance:
             transaction.add_items(conversation.id, _items("a", "b"))
             transaction.put_key(StoredKey(id="key", digest="ab", created_at=1.5, terms={"rpm": 3}))
             for name in ("spent", "held"):
-                transaction.hold(_hold(name, 7), most=20)
+                transaction.hold(make_hold(name, 7), most=20)
             transaction.settle("spent", 5)
+            transaction.add_entry(old)
+            transaction.add_entry(entry)
+            transaction.roll_up(6.0, 10)
         store.close()
         store = self.open()
         with store.transaction() as transaction:
@@ -635,6 +545,8 @@ class StoreConformance:
             assert list(transaction.get_events(waiting.id, -1)) == _events(0, 1)
             assert transaction.get_conversation("ann", conversation.id) == conversation
             assert list(transaction.get_items(conversation.id)) == _items("a", "b")
+            assert transaction.get_entry(entry.id) == entry
+            assert [row.calls for row in transaction.get_spend()] == [2]
         store.close()
 
     # ---- everything together

@@ -28,7 +28,7 @@ class Owner:
 
     name: str = ""
     """The id or a digest of the key, never the key; "" on a server without keys."""
-    admin: bool = True
+    admin: bool = False
     """Whether they may see and change what concerns everybody: with the master key; without keys, all."""
     key: Key | None = None
     """The key that was handed out to them; None: the operator's own, or none."""
@@ -39,7 +39,7 @@ class Keyring:
 
     def __init__(self, keys: Iterable[str] = ()) -> None:
         """Learn the keys; only their digests are kept."""
-        self._owners = [(_digest(key), Owner(_name(key))) for key in keys]
+        self._owners = [(_digest(key), Owner(_name(key), admin=True)) for key in keys]
 
     @property
     def locked(self) -> bool:
@@ -68,7 +68,7 @@ class Keyring:
             if b"sec-websocket-key" in headers:
                 # Browsers let every page open a WebSocket to anywhere; they only say which page it is.
                 _check_local(headers.get(b"origin", b"").rpartition(b"//")[2])
-            return Owner()
+            return Owner(admin=True)
         shown = _digest(shown_key(headers))
         found: Owner | None = None
         for digest, owner in self._owners:  # all of them, so that no time tells which
@@ -111,7 +111,7 @@ def check_admin(owner: Owner) -> None:
     """
     if not owner.admin:
         raise PermissionDeniedError(
-            "This takes the server's master key: keys that were handed out may not.", code="admin_only"
+            "This takes the server's master key: keys that were handed out may not.", code="master_key_needed"
         )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from dragoman.models import Request, Response
 from dragoman_server.key_terms import LAST_MOMENT, MOST_DOLLARS
 from dragoman_server.periods import PERIOD
+from dragoman_server.spending import CHOSEN_BY, TOLD_BY
 
 __all__ = ["document"]
 
@@ -191,6 +192,28 @@ _SCHEMAS: dict[str, _Schema] = {
         },
     },
     "KeyList": _object("object data", object={"const": "list"}, data=_list_of(_ref("Key"))),
+    "Spend": _object(
+        "calls failed_calls unpriced_calls input_tokens cached_tokens output_tokens reasoning_tokens cost "
+        "currency",
+        calls=_NUMBER,
+        failed_calls=_NUMBER,
+        unpriced_calls=_NUMBER,
+        input_tokens=_NUMBER,
+        cached_tokens=_NUMBER,
+        output_tokens=_NUMBER,
+        reasoning_tokens=_NUMBER,
+        cost={**_NULLABLE_TEXT, "description": "Of the calls whose price is known; null: of none."},
+        currency={"const": "USD"},
+    ),
+    "SpendList": _object(
+        "object by since until data total",
+        object={"const": "list"},
+        by=_list_of(_TEXT),
+        since=_NULLABLE_TEXT,
+        until=_NULLABLE_TEXT,
+        data=_list_of(_ref("Spend")),
+        total=_ref("Spend"),
+    ),
     "Health": _object("status", status=_TEXT),
     "Error": _object(
         "error",
@@ -198,6 +221,10 @@ _SCHEMAS: dict[str, _Schema] = {
             "message type param code", message=_TEXT, type=_TEXT, param=_NULLABLE_TEXT, code=_NULLABLE_TEXT
         ),
     ),
+}
+_WHEN: _Schema = {
+    "type": "string",
+    "anyOf": [{"format": "date"}, {"pattern": "^[0-9]{1,4}d$"}],
 }
 _PARAMETERS: dict[str, tuple[str, _Schema, str]] = {
     "response_id": ("path", _ID, "The id of a response."),
@@ -209,6 +236,10 @@ _PARAMETERS: dict[str, tuple[str, _Schema, str]] = {
     "limit": ("query", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}, "Items on a page."),
     "order": ("query", {"enum": ["asc", "desc"], "default": "desc"}, "Oldest or newest first."),
     "stream": ("query", {"type": "boolean", "default": False}, "Whether to answer with events."),
+    "by": ("query", _list_of({"enum": list(TOLD_BY)}), "What calls are told apart by."),
+    "since": ("query", _WHEN, "The first day, in UTC: 2026-11-23, or 7d for seven days ago."),
+    "until": ("query", _WHEN, "The last day."),
+    **{f"only-{name}": ("query", _TEXT, f"Only calls with this {name}.") for name in CHOSEN_BY},
     "starting_after": (
         "query",
         {"type": "integer", "minimum": -1},
@@ -216,6 +247,7 @@ _PARAMETERS: dict[str, tuple[str, _Schema, str]] = {
     ),
 }
 _PAGE = "after limit order"
+_SPEND = ("by", "since", "until", *(f"only-{name}" for name in CHOSEN_BY))
 _SSE = "text/event-stream"
 _EVENT = _object("data", event=_TEXT, data=_TEXT)  # one of those that the stream is made of
 # path: method: summary, schema of the body, schema of the answer, parameters of path and query
@@ -261,6 +293,7 @@ _OPERATIONS: dict[str, dict[str, tuple[str, str | None, str, str]]] = {
     "/keys/{key_id}": {"delete": ("Revoke a key (with the master key).", None, "Key", "key_id")},
     "/models": {"get": ("List what is served.", None, "ModelList", "")},
     "/models/{model}": {"get": ("Return a model.", None, "Model", "model")},
+    "/spend": {"get": ("Say what calls have cost.", None, "SpendList", " ".join(_SPEND))},
     "/openapi.json": {"get": ("Return this document.", None, "Object", "")},
     "/metrics": {"get": ("Return what Prometheus scrapes.", None, "Metrics", "")},
     "/health/live": {"get": ("Tell whether the process answers.", None, "Health", "")},
@@ -342,7 +375,7 @@ def _operation(path: str, method: str, about: tuple[str, str | None, str, str]) 
 def _parameter(name: str) -> dict[str, Any]:
     place, schema, description = _PARAMETERS[name]
     return {
-        "name": name,
+        "name": name.removeprefix("only-"),
         "in": place,
         "required": place == "path",
         "schema": schema,

@@ -15,6 +15,7 @@ from dragoman_server import (
     key_endpoints,
     metrics,
     responses,
+    spending,
     websocket,
 )
 
@@ -56,6 +57,7 @@ PATHS: dict[str, dict[str, Endpoint]] = {
     "/keys/{key_id}": {"DELETE": key_endpoints.revoke},
     "/models": {"GET": catalogue.list_models},
     "/models/{model:path}": {"GET": catalogue.retrieve_model},
+    "/spend": {"GET": spending.spend},
     "/openapi.json": {"GET": catalogue.describe},
     metrics.METRICS: {"GET": metrics.scrape},
     "/health/live": {"GET": catalogue.live},

@@ -48,7 +48,9 @@ __all__ = ["Service"]
 _Result = TypeVar("_Result")
 _MAINTAINED_EVERY = 10.0  # seconds
 _LAST_WORDS = 5.0  # seconds that requests have to end once they were told to
-_KEPT = 10_000  # responses, and conversations, of a server that has no store but its memory
+_ROLLED_UP = 500  # entries of the ledger in one go: nobody should wait for more
+_DAY = 86400
+_KEPT = 10_000  # responses, conversations, entries of the ledger: of a server that has only its memory
 _IGNORED = frozenset({"client_metadata"})  # Codex says who it is; that is no upstream's business
 
 _ANYTHING = Use(provider="echo", model="echo", usage={"input_tokens": 1, "output_tokens": 1})
@@ -219,15 +221,24 @@ class Service:
 
     def _open_store(self) -> Any:
         if self.config.store is None:
-            return MemoryStore(max_responses=_KEPT, max_conversations=_KEPT)
+            return MemoryStore(max_responses=_KEPT, max_conversations=_KEPT, max_entries=_KEPT)
         return open_store(self.config.store)
 
     async def _maintain(self, alone_at: float | None = None) -> None:
         try:
             await self.reservations.renew()
             await self.keeper.arun(partial(_tidy, alone_at=alone_at))
+            await self._roll_up()
         except APIError as problem:
             _log.warning("the store could not be tidied: %s", problem)
+
+    async def _roll_up(self) -> None:
+        """Make sums by day of old entries of the ledger, of whole days and in small steps."""
+        if self.config.ledger is None:
+            return
+        before = (time.time() - self.config.ledger) // _DAY * _DAY
+        while await self.operate(_roll_up, before=before) == _ROLLED_UP:
+            pass
 
     async def _keep_maintaining(self) -> None:
         while True:
@@ -241,3 +252,7 @@ def _tidy(transaction: Transaction, alone_at: float | None) -> None:
     free_holds(transaction, now, alone_at=alone_at)
     if failed or purged:
         _log.info("failed %d abandoned responses, deleted %d expired ones", failed, purged)
+
+
+def _roll_up(transaction: Transaction, before: float) -> int:
+    return transaction.roll_up(before, _ROLLED_UP)

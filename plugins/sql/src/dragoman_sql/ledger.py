@@ -61,7 +61,8 @@ def get_spend(
     groups = [both.c[_OF_A_DAY[name]] for name in wanted]
     sums = [sa.func.sum(both.c[name]) for name in Sums._fields[:-1]]
     parts = (sa.func.sum(both.c.cost // _PART), sa.func.sum(both.c.cost % _PART))
-    statement = sa.select(*groups, *sums, *parts).group_by(*groups)
+    anything = sa.func.count() > 0  # without groups there is a row even of nothing
+    statement = sa.select(*groups, *sums, *parts).group_by(*groups).having(anything)
     tally = Tally(by, where)
     for row in connection.execute(statement):
         values = list(row)

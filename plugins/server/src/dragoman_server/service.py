@@ -193,7 +193,7 @@ class Service:
         if self.config.ledger is None:
             return
         before = (time.time() - self.config.ledger) // _DAY * _DAY
-        while await self.operate(_roll_up, before) == _ROLLED_UP:
+        while await self.operate(_roll_up, before=before) == _ROLLED_UP:
             pass
 
     async def _keep_maintaining(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 from core.tests.test_background import Bench, slow
 
 import dragoman
-from dragoman import APIError, AsyncDragoman, ConflictError, Dragoman, hookimpl
+from dragoman import APIError, AsyncDragoman, ConflictError, Dragoman, background, hookimpl
 from dragoman import plugins as rooms
 from dragoman.costs import Cost
 from dragoman.keeper import Keeper
@@ -298,6 +298,33 @@ def test_background_work_is_entered_once(slow, end):
         assert entry.input_tokens == (0 if end in {"lost", "refused"} else 9)
         with contextlib.suppress(dragoman.NotFoundError):
             assert bench.stored(queued["id"])["status"] == expected
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("ending", ["cancel", "delete"])
+def test_what_another_process_ends_is_entered_by_the_one_that_makes_it(slow, monkeypatch, ending):
+    monkeypatch.setattr(background, "_RENEWED_EVERY", 0.0)
+    slow.answer_with = [
+        b'data: ["usage", {"input_tokens": 9, "output_tokens": 1}]\n\n',
+        *slow.answer_with,
+    ]
+
+    async def main():
+        here = BackgroundBench()
+        there = BackgroundBench(store=here.store)
+        queued = await here.start()
+        (job,) = here.background._jobs.values()
+        async for event in here.background.events(here.memory, queued["id"]):
+            if event["type"] == "response.output_text.delta":
+                break
+        await there.background.cancel(there.memory, queued["id"])
+        if ending == "delete":
+            there.memory.keeper.run(lambda tx: tx.delete_response("me", queued["id"]))
+        await asyncio.wait_for(asyncio.wait([job.task]), 10)
+        entry = here.entry(queued)
+        assert (entry.outcome, entry.input_tokens) == ("cancelled" if ending == "cancel" else "failed", 9)
+        assert there.told.total() == 0
 
     asyncio.run(main())
 

@@ -237,14 +237,15 @@ class Background:
 
 
 def _end_and_enter(
-    transaction: Transaction, *, entering: Callable[[Transaction], None], **ending: Any
+    transaction: Transaction, *, entering: Callable[[Transaction, Outcome | None], None], **ending: Any
 ) -> dict[str, Any] | None:
     """End a response (see ``end``) and enter what it took, also where it was ended or deleted elsewhere."""
-    entering(transaction)
     try:
-        return end(transaction, **ending)
+        ended = end(transaction, **ending)
     except NotFoundError:
-        return None
+        ended = None
+    entering(transaction, None if ended is None else ended["status"])
+    return ended
 
 
 async def _follow_elsewhere(memory: Memory, response_id: str, after: int) -> AsyncGenerator[Event]:

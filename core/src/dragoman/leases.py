@@ -96,6 +96,9 @@ def end(
 ) -> dict[str, Any]:
     """End a response that is not over; return it.
 
+    Its entry in the ledger is made by the process that makes the response, which knows what that took: where
+    it is ended elsewhere, only when that process hears of it.
+
     Args:
         transaction: of the store.
         owner: whose it is.

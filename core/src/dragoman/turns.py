@@ -298,12 +298,18 @@ class Turn:
         except ServiceUnavailableError as problem:
             warn_of_missing(entry, problem)
 
-    def entering(self) -> Callable[[Transaction], None]:
-        """Return what enters the call, for the transaction that keeps its end; it has to be carried out."""
+    def entering(self) -> Callable[[Transaction, Outcome | None], None]:
+        """Return what enters the call, for the transaction that keeps its end; it has to be carried out.
+
+        It takes how the response has ended where that is known better: elsewhere, before.
+        """
         books, entry = self._books, self._due()
-        if books is None or entry is None:
-            return _nothing
-        return partial(enter, entry=entry, entered=books.entered)
+
+        def operation(transaction: Transaction, outcome: Outcome | None = None) -> None:
+            if books is not None and entry is not None:
+                enter(transaction, replace(entry, outcome=outcome or entry.outcome), books.entered)
+
+        return operation
 
     def _due(self) -> LedgerEntry | None:
         """Return the call's entry, once: whoever gets it sees to it."""
@@ -408,10 +414,6 @@ class Turn:
             self.memory, self.stores = None, False  # the upstream's own history, under its own ids
             self._delivery = self._new_delivery()
             return nothing
-
-
-def _nothing(transaction: Transaction) -> None:
-    """Enter nothing."""
 
 
 def _mode(request: Mapping[str, Any]) -> Mode:

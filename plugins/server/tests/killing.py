@@ -72,18 +72,20 @@ class _Conversation:
 class Callers:
     """What all callers were told of one store, by however many servers."""
 
-    def __init__(self, chance: random.Random, *, settles_at_once: bool) -> None:
+    def __init__(self, chance: random.Random, *, settles_at_once: bool, workers: int = 1) -> None:
         """Begin.
 
         Args:
             chance: what callers do.
             settles_at_once: whether background work that died has failed as soon as a server is there again;
                 else within a minute.
+            workers: how many processes serve.
         """
         self.told: Counter[str] = Counter()
         self.wrong: list[str] = []
         self._chance = chance
         self._settles_at_once = settles_at_once
+        self._workers = workers
         self._turns: dict[str, str] = {}
         self._chains: list[tuple[str | None, int]] = []  # the last response, and the words until then
         self._conversations: dict[str, _Conversation] = {}
@@ -260,8 +262,8 @@ class Callers:
                 if known.status not in {*_OVER, "deleted"}:
                     continue
                 entry = transaction.get_entry(id_)
-                # Who ended it elsewhere than where it was made was told before the ledger was.
-                if entry is None and not (known.asked_to_end and not self._settles_at_once):
+                # What is ended in another process is entered by the one that makes it, when that hears of it.
+                if entry is None and not (known.asked_to_end and self._workers > 1):
                     self.wrong.append(f"{id_} is {known.status}, and not in the ledger")
                 elif entry is not None and known.status not in {"deleted", entry.outcome}:
                     self.wrong.append(f"{id_} is {known.status}, and its entry says {entry.outcome}")

@@ -217,17 +217,17 @@ def test_who_leaves_pays_what_was_held_where_nobody_knows_what_it_took(serve, up
     deployment = replace(upstream.deployment, prices=PER_TOKEN)
     with serve(deployment, master_key="the-master-key-of-this") as server:
         metered = Metered(server)
-        with metered.client(amount=1) as client:
-            body = {"model": "toy", "input": "half", "max_output_tokens": 70, "stream": True}
+        with metered.client(amount=50) as client:
+            body = {"model": "toy", "input": "half", "stream": True}
             with client.stream("POST", "/responses", json=body) as answer:
                 lines = answer.iter_lines()
                 assert any("output_text.delta" in line for line in lines)
-                assert metered.stands(client) == ("0", "0.7")
+                assert metered.stands(client) == ("0", "40.96")
             assert upstream.left.wait(10)
             deadline = time.monotonic() + 20
             while metered.stands(client)[1] != "0":
                 assert time.monotonic() < deadline
-            assert metered.stands(client) == ("0.7", "0")
+            assert metered.stands(client) == ("40.96", "0")
 
 
 def test_compaction_costs_and_counting_does_not(metered):

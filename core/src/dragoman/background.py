@@ -17,6 +17,7 @@ from dragoman.chains import find_response, remember, with_ids
 from dragoman.errors import (
     APIError,
     BadRequestError,
+    DragomanError,
     InternalServerError,
     NotFoundError,
     StreamInterruptedError,
@@ -26,7 +27,7 @@ from dragoman.stream_errors import as_said, response_error
 from dragoman.types import TERMINAL_EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from dragoman.records import Outcome
     from dragoman.state import StoredResponse, Transaction
@@ -43,8 +44,9 @@ _POLLED_EVERY = 0.25  # seconds between looks at what another process makes
 class _Job:
     """One background response of this process: its events so far, and who waits for more."""
 
-    def __init__(self, turn: Turn) -> None:
+    def __init__(self, turn: Turn, ended: Callable[[], Awaitable[None]] | None) -> None:
         self.turn = turn
+        self.ended = ended
         self.events: list[Event] = []
         self.saved = 0
         self.over = False
@@ -96,19 +98,33 @@ class Background:
     def __init__(self) -> None:
         self._jobs: dict[str, _Job] = {}
 
-    async def start(self, turn: Turn) -> dict[str, Any]:
+    async def start(self, turn: Turn, *, over: Callable[[], Awaitable[None]] | None = None) -> dict[str, Any]:
         """Keep a turn as queued, and begin it; return the Response as it stands.
+
+        Args:
+            turn: not begun.
+            over: is awaited when the turn has ended, if it could be begun.
 
         Raises:
             BadRequestError: the request is wrong, or its history is not there.
             ServiceUnavailableError: the store is not there.
         """
-        memory, request = turn.memory, turn.request
+        memory = turn.memory
         if memory is None or not turn.stores:
             raise BadRequestError(
                 "background needs the response to be stored: leave out store=False", param="background"
             )
+        try:
+            return await self._queue(turn, memory, over)
+        except DragomanError:
+            await turn.settle()
+            raise
+
+    async def _queue(
+        self, turn: Turn, memory: Memory, over: Callable[[], Awaitable[None]] | None
+    ) -> dict[str, Any]:
         await turn.prepare()
+        request = turn.request
         queued = {**turn.initial_response(), "status": "queued"}
         keep = partial(
             remember,
@@ -120,7 +136,7 @@ class Background:
             lease_until=new_lease(),
         )
         await memory.keeper.arun(keep)
-        job = self._jobs[turn.response_id] = _Job(turn)
+        job = self._jobs[turn.response_id] = _Job(turn, over)
         turn.keep_end = job.keep_end
         job.tell("response.created", queued)  # at once: whoever follows it need not wait for the upstream
         job.tell("response.queued", queued)
@@ -183,16 +199,21 @@ class Background:
                 if event["type"] not in TERMINAL_EVENTS and not (job.cancelled and event["type"] == "error"):
                     job.add(event)
             keep = partial(
-                end,
+                _end_and_enter,
+                entering=job.turn.entering(),
                 owner=memory.owner, response_id=response_id, status=status, error=error,
                 partly=job.turn.response, events=job.events[job.saved :],
             )  # fmt: skip
-            with contextlib.suppress(APIError):  # it was deleted, or the lease runs out
-                job.add(last_event(await asyncio.shield(memory.keeper.arun(keep))))
+            with contextlib.suppress(APIError):  # the lease runs out
+                ended = await asyncio.shield(memory.keeper.arun(keep))
+                if ended is not None:
+                    job.add(last_event(ended))
         finally:
             saver.cancel()
             job.end()
             self._jobs.pop(response_id, None)
+            if job.ended is not None:
+                await job.ended()
 
     async def _save(self, job: _Job, memory: Memory) -> None:
         """Write events and renew the lease, until the response is over, wherever it was ended."""
@@ -213,6 +234,18 @@ class Background:
                 return
             job.saved += len(fresh)
             renewed = time.monotonic()
+
+
+def _end_and_enter(
+    transaction: Transaction, *, entering: Callable[[Transaction, Outcome | None], None], **ending: Any
+) -> dict[str, Any] | None:
+    """End a response (see ``end``) and enter what it took, also where it was ended or deleted elsewhere."""
+    try:
+        ended = end(transaction, **ending)
+    except NotFoundError:
+        ended = None
+    entering(transaction, None if ended is None else ended["status"])
+    return ended
 
 
 async def _follow_elsewhere(memory: Memory, response_id: str, after: int) -> AsyncGenerator[Event]:

@@ -105,6 +105,7 @@ def begin_journey(
     arguments: Mapping[str, Any],
     *,
     check: Callable[[Mapping[str, Any], Provider], None] | None = None,
+    allows: Callable[[str], bool] | None = None,
 ) -> Journey:
     """Return the way of the call that these keyword arguments mean; nothing is sent.
 
@@ -112,6 +113,7 @@ def begin_journey(
         defaults: what holds where the arguments say nothing.
         arguments: the call's own.
         check: refuses arguments, by raising, before they are read for a provider.
+        allows: tells by its name whether a fallback may be gone to; None: all may.
 
     Raises:
         BadRequestError: an argument is wrong or missing; `param` names it.
@@ -140,7 +142,7 @@ def begin_journey(
 
     fleet = defaults.fleet
     tokens = _estimate(given) if fleet.counts_tokens else 0
-    return fleet.journey(given.get("model"), prepare, options=_route_options(given, routing, tokens))
+    return fleet.journey(given.get("model"), prepare, options=_route_options(given, routing, tokens, allows))
 
 
 def _without_settings(given: Mapping[str, Any], provider: str) -> dict[str, Any]:
@@ -229,7 +231,12 @@ def _estimate(request: Mapping[str, Any]) -> int:
     return estimate_tokens([request.get("input")], around) + (most if isinstance(most, int) else 0)
 
 
-def _route_options(request: Mapping[str, Any], routing: Mapping[str, Any], tokens: int) -> RouteOptions:
+def _route_options(
+    request: Mapping[str, Any],
+    routing: Mapping[str, Any],
+    tokens: int,
+    allows: Callable[[str], bool] | None,
+) -> RouteOptions:
     sticky = request.get("prompt_cache_key")
     return RouteOptions(
         fallbacks=fallback_list("fallbacks", routing["fallbacks"]) if "fallbacks" in routing else None,
@@ -241,6 +248,7 @@ def _route_options(request: Mapping[str, Any], routing: Mapping[str, Any], token
         tags=frozenset(texts("tags", routing.get("tags") or ())),
         stream_recovery=_recovery(routing.get("stream_recovery")),
         disable_fallbacks=bool(routing.get("disable_fallbacks")),
+        allows=allows,
         own_credentials=request.get("api_key") is not None,
     )
 

@@ -32,8 +32,14 @@ class Driver(Protocol):
     def batches(self, attempt: Attempt, timeout: Timeout) -> AsyncGenerator[Batch]:
         """Carry out an attempt; yield its events, those of one chunk together."""
 
-    async def operate(self, keeper: Keeper, operation: Callable[[Transaction], _Result]) -> _Result:
-        """Carry out an operation on a store."""
+    async def operate(
+        self,
+        keeper: Keeper,
+        operation: Callable[[Transaction], _Result],
+        *,
+        timeout: float | None = None,
+    ) -> _Result:
+        """Carry out an operation on a store; `timeout`: see ``Keeper.arun``."""
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
@@ -51,7 +57,13 @@ class BlockingDriver:
             for batch in batches:
                 yield batch
 
-    async def operate(self, keeper: Keeper, operation: Callable[[Transaction], _Result]) -> _Result:
+    async def operate(
+        self,
+        keeper: Keeper,
+        operation: Callable[[Transaction], _Result],
+        *,
+        timeout: float | None = None,  # noqa: ARG002 - a store that blocks has limits of its own
+    ) -> _Result:
         """Carry out an operation on a store."""
         return keeper.run(operation)
 
@@ -66,9 +78,15 @@ class AsyncDriver:
     def __init__(self, transport: AsyncTransport) -> None:
         self.batches = transport.batches
 
-    async def operate(self, keeper: Keeper, operation: Callable[[Transaction], _Result]) -> _Result:
+    async def operate(
+        self,
+        keeper: Keeper,
+        operation: Callable[[Transaction], _Result],
+        *,
+        timeout: float | None = None,
+    ) -> _Result:
         """Carry out an operation on a store."""
-        return await keeper.arun(operation)
+        return await keeper.arun(operation, timeout=timeout)
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""

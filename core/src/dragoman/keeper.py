@@ -64,19 +64,27 @@ class Keeper:
         except Exception as problem:
             raise _unavailable(problem) from problem
 
-    async def arun(self, operation: Callable[[Transaction], _Result]) -> _Result:
-        """Carry out an operation without blocking the event loop (see ``run``)."""
+    async def arun(
+        self, operation: Callable[[Transaction], _Result], *, timeout: float | None = None
+    ) -> _Result:
+        """Carry out an operation without blocking the event loop (see ``run``).
+
+        Args:
+            operation: what to do.
+            timeout: seconds to wait; it may still be carried out afterwards. None: the keeper's own.
+        """
         if not self.store.blocking:
             return self.run(operation)
         self._start()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[_Result] = loop.create_future()
         self._waiting.put(_Waiting(operation, future, loop))
+        seconds = self._timeout if timeout is None else timeout
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(seconds):
                 return await future
         except TimeoutError as problem:
-            raise _unavailable(f"no answer within {self._timeout:g} s") from problem
+            raise _unavailable(f"no answer within {seconds:g} s") from problem
 
     def close(self) -> None:
         """Finish what waits, and close the store."""

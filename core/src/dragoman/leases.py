@@ -11,11 +11,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dragoman.chains import find_response
+from dragoman.ledger import enter, entry_of_lost
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from dragoman.state import StoredResponse, Transaction
+    from dragoman.state import LedgerEntry, StoredResponse, Transaction
     from dragoman.types import Event
 
 __all__ = ["LOST", "end", "fail_abandoned", "last_event", "look", "new_lease", "save"]
@@ -32,18 +33,26 @@ def new_lease() -> float:
     return time.time() + _LEASE
 
 
-def fail_abandoned(transaction: Transaction, now: float, *, alone_at: float | None = None) -> int:
+def fail_abandoned(
+    transaction: Transaction,
+    now: float,
+    *,
+    alone_at: float | None = None,
+    entered: Callable[[Transaction, LedgerEntry], None] | None = None,
+) -> int:
     """Fail the responses whose process is gone; return how many there were.
 
     Args:
         transaction: of the store.
         now: leases that end by then have run out.
         alone_at: when nobody else had the store open; leases from before are nobody's.
+        entered: is told of what is entered of them (see ``dragoman.ledger.enter``).
     """
     until = now if alone_at is None else max(now, alone_at + _LEASE)
     abandoned = [stored for stored in transaction.get_unfinished() if (stored.lease_until or 0) <= until]
     for stored in abandoned:
-        _finish(transaction, stored, "failed", LOST, None)
+        ended = _finish(transaction, stored, "failed", LOST, None)
+        enter(transaction, entry_of_lost(ended, now), entered)
     return len(abandoned)
 
 
@@ -86,6 +95,9 @@ def end(
     events: Sequence[Event] = (),
 ) -> dict[str, Any]:
     """End a response that is not over; return it.
+
+    Its entry in the ledger is made by the process that makes the response, which knows what that took: where
+    it is ended elsewhere, only when that process hears of it.
 
     Args:
         transaction: of the store.

@@ -6,30 +6,43 @@ import threading
 from collections import OrderedDict
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+from dragoman.accounts import KEPT_AFTER_LEASE, Account
+from dragoman.spending import Day, Sums, Tally, day_of, sums_of
 
-    from dragoman.state import StoredConversation, StoredResponse
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from dragoman.accounts import Hold, StoredKey
+    from dragoman.state import LedgerEntry, Spend, StoredConversation, StoredResponse
     from dragoman.types import Event, Item
 
 __all__ = ["MemoryStore"]
 
 
 class MemoryStore:
-    """Keeps the newest responses and conversations, and forgets the oldest: a chain that is used stays."""
+    """Keeps the newest responses and conversations, and forgets the oldest: a chain that is used stays.
+
+    Of the ledger it keeps the newest entries, and of older ones sums by day; where there are too many
+    different sums, it forgets the oldest.
+    """
 
     blocking = False
     alone_at: float | None = None
 
-    def __init__(self, *, max_responses: int = 1000, max_conversations: int = 1000) -> None:
+    def __init__(
+        self, *, max_responses: int = 1000, max_conversations: int = 1000, max_entries: int = 1000
+    ) -> None:
         """Make an empty store.
 
         Args:
             max_responses: how many are kept; unfinished ones always are.
             max_conversations: the same.
+            max_entries: of the ledger; and how many sums by day.
         """
+        self._max_entries = max_entries
         self._max_responses = max_responses
         self._max_conversations = max_conversations
         self._responses: OrderedDict[str, StoredResponse] = OrderedDict()
@@ -38,6 +51,11 @@ class MemoryStore:
         self._items: dict[str, dict[str, Item]] = {}
         # Which responses have an item: as keys, in the order in which they came.
         self._holders: dict[str, dict[str, None]] = {}
+        self._keys: dict[str, StoredKey] = {}
+        self._accounts: dict[str, Account] = {}
+        self._holds: dict[str, Hold] = {}
+        self._entries: dict[str, LedgerEntry] = {}
+        self._days: dict[Day, Sums] = {}
         self._lock = threading.RLock()
 
     @contextmanager
@@ -186,6 +204,66 @@ class MemoryStore:
                 return self._items[conversation.id][item_id]
         return None
 
+    # ---- keys
+
+    def put_key(self, stored: StoredKey) -> None:
+        """Add or replace a key."""
+        self._keys[stored.id] = stored
+
+    def get_key(self, key_id: str) -> StoredKey | None:
+        """Return a key."""
+        return self._keys.get(key_id)
+
+    def list_keys(self) -> Sequence[StoredKey]:
+        """Return all keys, oldest first."""
+        return sorted(self._keys.values(), key=lambda stored: (stored.created_at, stored.id))
+
+    # ---- accounts
+
+    def get_account(self, account: str) -> Account:
+        """Return what an account stands at."""
+        return self._accounts.get(account, Account())
+
+    def hold(self, hold: Hold, most: int) -> bool:
+        """Add a hold, unless it is too much."""
+        account = self.get_account(hold.account)
+        if account.spent + account.held + hold.amount > most:
+            return False
+        self._holds[hold.id] = hold
+        self._change(hold.account, held=hold.amount)
+        return True
+
+    def settle(self, hold_id: str, cost: int) -> bool:
+        """End a hold."""
+        hold = self._holds.pop(hold_id, None)
+        if hold is None:
+            return False
+        self._change(hold.account, spent=cost, held=-hold.amount)
+        return True
+
+    def renew_holds(self, hold_ids: Sequence[str], lease_until: float) -> None:
+        """Set the leases of holds."""
+        for hold_id in hold_ids:
+            if hold_id in self._holds:
+                self._holds[hold_id] = replace(self._holds[hold_id], lease_until=lease_until)
+
+    def free_holds(self, now: float) -> int:
+        """Make what has expired count for nothing."""
+        freed = 0
+        for hold in [one for one in self._holds.values() if one.lease_until <= now]:
+            if hold.lease_until <= now - KEPT_AFTER_LEASE:
+                del self._holds[hold.id]
+            else:
+                self._holds[hold.id] = replace(hold, amount=0)
+            if hold.amount:
+                self._change(hold.account, held=-hold.amount)
+                freed += 1
+        return freed
+
+    def _change(self, account: str, *, spent: int = 0, held: int = 0) -> None:
+        before = self.get_account(account)
+        self._accounts[account] = Account(before.spent + spent, before.held + held)
+
     # ---- retention
 
     def purge(self, now: float) -> int:
@@ -198,3 +276,52 @@ class MemoryStore:
         for stored in expired:
             self.delete_response(stored.owner, stored.id)
         return len(expired)
+
+    # ---- the ledger
+
+    def add_entry(self, entry: LedgerEntry) -> bool:
+        """Append an entry; half of them become sums where there are too many."""
+        if entry.id in self._entries:
+            return False
+        self._entries[entry.id] = entry
+        if len(self._entries) > self._max_entries:
+            self._roll_up(list(islice(self._entries.values(), len(self._entries) // 2 or 1)))
+        return True
+
+    def get_entry(self, entry_id: str) -> LedgerEntry | None:
+        """Return an entry that was not rolled up."""
+        return self._entries.get(entry_id)
+
+    def get_spend(
+        self,
+        *,
+        by: Sequence[str] = (),
+        since: float | None = None,
+        until: float | None = None,
+        where: Mapping[str, str] | None = None,
+    ) -> Sequence[Spend]:
+        """Return what calls took together."""
+        tally = Tally(by, where)
+        rows = [(entry.at, day_of(entry), sums_of(entry)) for entry in self._entries.values()]
+        rows += [(day.day * 86400.0, day, sums) for day, sums in self._days.items()]
+        for at, day, sums in rows:
+            if (since is None or since <= at) and (until is None or at < until):
+                tally.add(day._asdict(), sums)
+        return tally.rows()
+
+    def roll_up(self, before: float, most: int) -> int:
+        """Make sums by day of the oldest entries."""
+        old = sorted(
+            (entry for entry in self._entries.values() if entry.at < before), key=lambda entry: entry.at
+        )[:most]
+        self._roll_up(old)
+        return len(old)
+
+    def _roll_up(self, entries: Sequence[LedgerEntry]) -> None:
+        for entry in entries:
+            day, sums = day_of(entry), sums_of(entry)
+            known = self._days.get(day)
+            self._days[day] = sums if known is None else known.plus(sums)
+            del self._entries[entry.id]
+        while len(self._days) > self._max_entries:
+            del self._days[min(self._days, key=lambda day: day.day)]

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from dragoman.costs import Cost
+    from dragoman.routing import Journey
     from dragoman.turns import Turn
 
 __all__ = [
@@ -38,9 +39,14 @@ __all__ = [
     "Stopwatch",
     "flush_records",
     "heard",
+    "metadata_tags",
+    "model_of",
     "on_record",
+    "outcome_of",
     "record_of",
+    "tags_of",
     "tell",
+    "user_of",
 ]
 
 Mode = Literal["whole", "stream", "background", "websocket"]
@@ -94,6 +100,7 @@ class Record:
     """The end user: `safety_identifier`, else `user`."""
     metadata: Mapping[str, str] = field(default_factory=dict)
     tags: Sequence[str] = ()
+    """The call's `tags`, and those that its `metadata` names under "tags", with commas between them."""
     conversation: str | None = None
     previous_response_id: str | None = None
     service_tier: str | None = None
@@ -159,10 +166,10 @@ def record_of(turn: Turn, outcome: Outcome | None = None) -> Record:
         first_event=turn.watch.first,
         asked=journey.asked,
         provider=target.provider,
-        model=(response or {}).get("model") or target.model,
+        model=model_of(turn),
         address=_address(turn.url),
         deployment=attempts[-1].get("deployment") if attempts else None,
-        outcome=outcome or _OUTCOMES[response["status"] if response is not None else "failed"],
+        outcome=outcome_of(turn, outcome),
         error=None if error is None else {"status": error.status_code, **error.to_dict()["error"]},
         partial=error is not None and bool((response or {}).get("output")),
         usage=(response or {}).get("usage"),
@@ -172,10 +179,10 @@ def record_of(turn: Turn, outcome: Outcome | None = None) -> Record:
             *added.get("warnings", ()),
             *({"message": message, "param": None} for message in turn.cost_warnings),
         ],
-        owner=turn.memory.owner if turn.memory is not None else "",
-        user=request.get("safety_identifier") or request.get("user"),
+        owner=turn.owner,
+        user=user_of(request),
         metadata=request.get("metadata") or {},
-        tags=journey.tags,
+        tags=tags_of(journey, request),
         conversation=conversation_id(request),
         previous_response_id=request.get("previous_response_id"),
         service_tier=(response or {}).get("service_tier"),
@@ -183,6 +190,36 @@ def record_of(turn: Turn, outcome: Outcome | None = None) -> Record:
         request=request,
         response=response,
     )
+
+
+def outcome_of(turn: Turn, outcome: Outcome | None = None) -> Outcome:
+    """Return how a turn ended; `outcome`: where its response does not say it."""
+    return outcome or _OUTCOMES[turn.response["status"] if turn.response is not None else "failed"]
+
+
+def model_of(turn: Turn) -> str:
+    """Return the upstream's model that answered, else the one that was asked last."""
+    model: str = (turn.response or {}).get("model") or turn.journey.call.target.model
+    return model
+
+
+def user_of(request: Mapping[str, Any]) -> str | None:
+    """Return the end user whom a request, or a response, names."""
+    return request.get("safety_identifier") or request.get("user")
+
+
+def tags_of(journey: Journey, request: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the tags of a call: those that it gave as such, and those in its metadata."""
+    told = metadata_tags(request)
+    return tuple(sorted({*journey.tags, *told})) if told else journey.tags
+
+
+def metadata_tags(request: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the tags that the metadata of a request, or a response, names."""
+    told = (request.get("metadata") or {}).get("tags")
+    if not isinstance(told, str):
+        return ()
+    return tuple(sorted({tag.strip() for tag in told.split(",")} - {""}))
 
 
 def _address(url: str | None) -> str | None:

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from dragoman.accounts import Account, Hold, StoredKey
     from dragoman.types import Event, Item
 
-__all__ = ["Store", "StoredConversation", "StoredResponse", "Transaction"]
+__all__ = ["LedgerEntry", "Spend", "Store", "StoredConversation", "StoredResponse", "Transaction"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +62,65 @@ class StoredConversation:
     owner: str
     created_at: float
     metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerEntry:
+    """What one call took, for whom. Tokens and cost are those of all its attempts, failed ones included."""
+
+    id: str
+    """The call's: that of its response, where the response is kept here."""
+    at: float
+    """Unix time of its end."""
+    owner: str = ""
+    """Whose key it was; "" without keys."""
+    user: str = ""
+    """The end user, as the caller named them; "": nobody was named."""
+    asked: str
+    """The model as the caller named it: on a server, the name of a group of deployments."""
+    provider: str
+    model: str
+    """The upstream's model that answered, else the one that was asked last."""
+    tags: tuple[str, ...] = ()
+    """Sorted, each once."""
+    conversation: str | None = None
+    outcome: str
+    """"completed", "incomplete", "failed" or "cancelled"."""
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    """Part of the input."""
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    """Part of the output."""
+    cost: int | None = None
+    """In millionths of a millionth of a dollar, so that sums are exact everywhere; None: not known."""
+    attempts: int = 1
+    duration: float = 0.0
+    """Seconds."""
+
+    @property
+    def day(self) -> int:
+        """The day of its end, in UTC, counted from 1970-01-01."""
+        return int(self.at // 86400)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spend:
+    """What some calls took together."""
+
+    of: Mapping[str, str]
+    """What they have in common: a value for each thing that was asked for; days as "2026-11-23"."""
+    calls: int
+    failed: int
+    """How many of the calls failed."""
+    unpriced: int
+    """Of how many calls the cost is not known: `cost` does not hold them."""
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    cost: int
+    """In millionths of a millionth of a dollar."""
 
 
 class Transaction(Protocol):
@@ -134,10 +194,85 @@ class Transaction(Protocol):
         response has it.
         """
 
+    # ---- keys
+
+    def put_key(self, stored: StoredKey) -> None:
+        """Add a key, or replace the one of its id."""
+
+    def get_key(self, key_id: str) -> StoredKey | None:
+        """Return a key; None: there is none of that id. Nobody else changes it before this ends."""
+
+    def list_keys(self) -> Sequence[StoredKey]:
+        """Return all keys, oldest first."""
+
+    # ---- accounts (see ``dragoman.accounts``)
+
+    def get_account(self, account: str) -> Account:
+        """Return what an account stands at; one that nobody has used stands at nothing."""
+
+    def hold(self, hold: Hold, most: int) -> bool:
+        """Add a hold, unless its account would then have more than `most` spent and held; tell whether.
+
+        However many ask at once, it is as if they asked one after the other.
+        """
+
+    def settle(self, hold_id: str, cost: int) -> bool:
+        """End a hold, and add the cost to what its account has spent; False: it has been settled already.
+
+        One that counts for nothing, since its lease ran out, is settled like any other.
+        """
+
+    def renew_holds(self, hold_ids: Sequence[str], lease_until: float) -> None:
+        """Set the leases of holds that are there."""
+
+    def free_holds(self, now: float) -> int:
+        """Make holds whose lease ended at `now` or before count for nothing; return how many did till then.
+
+        Those whose lease ended ``KEPT_AFTER_LEASE`` before are forgotten.
+        """
+
     # ---- retention
 
     def purge(self, now: float) -> int:
         """Delete the responses that expired at `now` or before; return how many there were."""
+
+    # ---- the ledger
+
+    def add_entry(self, entry: LedgerEntry) -> bool:
+        """Append an entry; tell whether it is new: one whose id is there already means nothing."""
+
+    def get_entry(self, entry_id: str) -> LedgerEntry | None:
+        """Return an entry; None where there is none, or none any more (see ``roll_up``)."""
+
+    def get_spend(
+        self,
+        *,
+        by: Sequence[str] = (),
+        since: float | None = None,
+        until: float | None = None,
+        where: Mapping[str, str] | None = None,
+    ) -> Sequence[Spend]:
+        """Return what all calls took together, or each group of them; ``dragoman.spending`` helps stores.
+
+        Args:
+            by: what tells groups apart: names of ``dragoman.spending.GROUPS``. A call with several tags is
+                in the group of each, one without in that of "".
+            since: Unix time; calls that ended before do not count.
+            until: Unix time; calls that ended then or later do not count. What was rolled up counts where
+                its day begins.
+            where: only calls that have these values count: of `by`'s names, but for the day.
+
+        Returns:
+            A row for each group that has calls, in the order of the groups' values.
+        """
+
+    def roll_up(self, before: float, most: int) -> int:
+        """Make of the oldest entries sums by day, which count as the entries did; return how many they were.
+
+        Args:
+            before: Unix time; entries from then on stay.
+            most: how many entries at most.
+        """
 
 
 class Store(Protocol):

@@ -67,14 +67,15 @@ class _Reading:
         except Exception:
             raise
         except BaseException:  # cancelled, interrupted
-            self._left()
+            await self._left()
             raise
 
-    def _left(self) -> None:
+    async def _left(self) -> None:
         if not self._turn.over:
             self._turn.interrupt(
                 StreamInterruptedError("the stream was closed before its end", code="stream_interrupted")
             )
+        await self._turn.settle()
 
     async def _rest(self) -> None:
         while await self._next() is not None:
@@ -83,7 +84,7 @@ class _Reading:
     async def _leave(self) -> None:
         if self._events is not None:
             await self._events.aclose()
-            self._left()
+            await self._left()
 
     def _final(self) -> Response:
         if self._response is None:

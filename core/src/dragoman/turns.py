@@ -17,6 +17,7 @@ from dragoman.brackets import new_id
 from dragoman.chains import Recalled, needs_store, recall, remember, with_ids
 from dragoman.costs import Cost, price_of, use_of
 from dragoman.errors import APIError, BadRequestError, DragomanError, ServiceUnavailableError
+from dragoman.ledger import enter, entry_of, warn_of_missing
 from dragoman.logs import log_as_the_environment_says
 from dragoman.records import Stopwatch, heard, record_of, tell
 from dragoman.recovery import Delivery, MismatchError
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from dragoman.records import Mode, Outcome
     from dragoman.routing import Journey, Leg
     from dragoman.session import Session
-    from dragoman.state import Transaction
+    from dragoman.state import LedgerEntry, Transaction
     from dragoman.types import Event
     from dragoman.windows import Shortened
 
@@ -45,6 +46,7 @@ __all__ = ["Memory", "Turn"]
 log_as_the_environment_says()  # once, before the first call
 
 _MONTH = 30 * 24 * 3600.0
+_PATIENCE = 2.0  # seconds that an answer waits for a ledger alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,8 @@ class Memory:
     """Whether ids that nobody here made are passed on to an upstream that may know them."""
     may_forget: bool = False
     """Whether a response is given, unstored, while the store cannot keep it, with a warning."""
+    entered: Callable[[Transaction, LedgerEntry], None] | None = None
+    """Is told of each call's end, in the transaction that enters it (see ``dragoman.ledger.enter``)."""
 
 
 class Turn:
@@ -95,11 +99,16 @@ class Turn:
         """What it cost; None where no price is known."""
         self.cost_warnings: tuple[str, ...] = ()
         """What is not in it, or why it is not known."""
+        self.owner = memory.owner if memory is not None else ""
+        """Whose it is."""
         self.mode: Mode = mode or _mode(self.request)
         self.over = False
         """Whether the call has its record: nothing more comes of it."""
         self.watch = Stopwatch(chunks=self.mode == "stream" and heard())
         self._driver = driver
+        self._books = memory  # where the call is entered, also where an upstream remembers it
+        self._settled = memory is None  # whether it was entered; or could not be, and that is told
+        self._outcome: Outcome | None = None  # where the response does not say it
         self._delivery = self._new_delivery()
         self._session: Session | None = None
         self._recalled: Recalled | None = None
@@ -134,9 +143,10 @@ class Turn:
                 async with contextlib.aclosing(self._attempt(leg)) as batches:
                     async for batch in batches:
                         yield batch
+            await self.settle()
         except DragomanError as error:
             self.error = error if isinstance(error, APIError) else None
-            self._tell("failed")
+            await self._refuse()
             raise
         finally:
             self.journey.cancelled()  # whoever leaves in the middle; else nothing is under way
@@ -231,13 +241,14 @@ class Turn:
 
         None, where nobody was told of it. What had arrived is in `response` then; nothing is remembered.
         """
-        self.journey.cancelled()
         self.error = problem
         session, delivery = self._session, self._delivery
         if self.response is None and session is not None and session.accepted and not session.closed:
             events = session.abort(problem)
+            self.journey.cancelled(session.response["usage"])
             ending = [*delivery.broke(events, session.ending), *delivery.end(None)]
         else:
+            self.journey.cancelled()
             ending = list(delivery.end(None))
         if not ending and delivery.told:
             so_far = self.response or self.initial_response()
@@ -248,7 +259,7 @@ class Turn:
         return ending
 
     async def keep(self, last: Event | None = None) -> None:
-        """Remember the response as it stands.
+        """Remember the response as it stands, and enter the call; one that is not stored is only entered.
 
         Args:
             last: the event that ended it by itself.
@@ -258,8 +269,10 @@ class Turn:
         """
         memory, response = self.memory, self.response
         if memory is None or response is None or not self.stores:
+            await self.settle()
             return
         input_items = with_ids(self.request.get("input"))
+        settled, entry = self._settled, self._due()
 
         def operation(transaction: Transaction) -> None:
             remember(
@@ -272,8 +285,51 @@ class Turn:
             )
             if last is not None and self.keep_end is not None:
                 self.keep_end(transaction, last)
+            if entry is not None:
+                enter(transaction, entry, memory.entered)
 
-        await self._driver.operate(memory.keeper, operation)
+        try:
+            await self._driver.operate(memory.keeper, operation)
+        except ServiceUnavailableError as problem:
+            if entry is not None:
+                warn_of_missing(entry, problem)
+            raise
+        except DragomanError:
+            self._settled = settled  # refused, so it is not entered either
+            raise
+
+    async def settle(self) -> None:
+        """Enter the call, if nothing has yet; where the store is not there, a warning is logged."""
+        books = self._books
+        if books is None or (entry := self._due()) is None:
+            return
+        if not entry.attempts and books.entered is None:
+            return  # nobody was asked, and nobody wants to know
+        operation = partial(enter, entry=entry, entered=books.entered)
+        try:
+            await self._driver.operate(books.keeper, operation, timeout=_PATIENCE)
+        except ServiceUnavailableError as problem:
+            warn_of_missing(entry, problem)
+
+    def entering(self) -> Callable[[Transaction, Outcome | None], None]:
+        """Return what enters the call, for the transaction that keeps its end; it has to be carried out.
+
+        It takes how the response has ended where that is known better: elsewhere, before.
+        """
+        books, entry = self._books, self._due()
+
+        def operation(transaction: Transaction, outcome: Outcome | None = None) -> None:
+            if books is not None and entry is not None:
+                enter(transaction, replace(entry, outcome=outcome or entry.outcome), books.entered)
+
+        return operation
+
+    def _due(self) -> LedgerEntry | None:
+        """Return the call's entry, once: whoever gets it sees to it."""
+        if self._settled:
+            return None
+        self._settled = True
+        return entry_of(self, self._outcome)
 
     async def _next_leg(self) -> Leg:
         """Return the next attempt to make, when its time has come.
@@ -318,6 +374,13 @@ class Turn:
         await self._keep_or_warn(last)
         yield events
 
+    async def _refuse(self) -> None:
+        """Conclude a call that is refused; a background response is entered with its end."""
+        self._outcome = "failed"
+        if self.keep_end is None:
+            await self.settle()
+        self._tell("failed")
+
     async def _keep_or_warn(self, last: Event) -> None:
         try:
             await self.keep(last)
@@ -347,6 +410,7 @@ class Turn:
         """Tell the record of the call, once; `outcome`: where the response does not say it."""
         if not self.over:
             self.over = True
+            self._outcome = outcome
             if heard():
                 tell(record_of(self, outcome), self.watch.contexts)
 

@@ -93,6 +93,8 @@ def test_the_model_that_was_asked_counts_where_the_one_that_answered_is_not_list
 
 def test_nobody_is_paid_for_a_model_that_is_free():
     assert total("echo", "echo") == 0
+    priced = {"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6}  # to try budgets with
+    assert total("echo", "echo", prices=priced) == 3
     assert total("openrouter", "cognitivecomputations/dolphin3.0-mistral-24b:free") == 0
 
 

@@ -27,7 +27,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     chance, began = random.Random(arguments.seed), time.monotonic()
-    callers = Callers(chance, settles_at_once=not arguments.postgresql)
+    callers = Callers(chance, settles_at_once=not arguments.postgresql, workers=arguments.workers)
     options = () if arguments.workers == 1 else ("--workers", str(arguments.workers))
     with ExitStack() as stack:
         if arguments.postgresql:

@@ -13,13 +13,19 @@ import os
 import re
 import signal
 import sys
+import tempfile
 import time
 from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+
+from dragoman.costs import Cost
+from dragoman.ledger import picodollars
+from dragoman.stores import open_store
 
 if TYPE_CHECKING:
     import random
@@ -30,6 +36,11 @@ __all__ = ["Callers", "kill_under_load", "serving"]
 _GONE = (aiohttp.ClientError, ConnectionError, TimeoutError)
 _OVER = {"completed": "response.completed", "failed": "response.failed", "cancelled": "response.failed"}
 _SETTLED_AFTER = 60.0  # seconds: the lease, the pause between looks at leases, and a slow machine
+_CONFIG = """
+model_list:
+  - model_name: echo/e
+    litellm_params: {model: echo/e, input_cost_per_token: 0.0000031, output_cost_per_token: 0.0000157}
+"""
 _AT_ONCE = 32  # looks at what was told
 
 
@@ -61,18 +72,20 @@ class _Conversation:
 class Callers:
     """What all callers were told of one store, by however many servers."""
 
-    def __init__(self, chance: random.Random, *, settles_at_once: bool) -> None:
+    def __init__(self, chance: random.Random, *, settles_at_once: bool, workers: int = 1) -> None:
         """Begin.
 
         Args:
             chance: what callers do.
             settles_at_once: whether background work that died has failed as soon as a server is there again;
                 else within a minute.
+            workers: how many processes serve.
         """
         self.told: Counter[str] = Counter()
         self.wrong: list[str] = []
         self._chance = chance
         self._settles_at_once = settles_at_once
+        self._workers = workers
         self._turns: dict[str, str] = {}
         self._chains: list[tuple[str | None, int]] = []  # the last response, and the words until then
         self._conversations: dict[str, _Conversation] = {}
@@ -80,6 +93,9 @@ class Callers:
         self._deleted: list[str] = []
         self._fresh: set[str] = set()
         self._texts = 0
+        self._billed: dict[str, dict[str, Any]] = {}
+        """Calls that were told to their end: what each has cost."""
+        self._calls = 0  # that were made, heard of or not
 
     # ---- asking -----------------------------------------------------------------------------------------
 
@@ -91,6 +107,7 @@ class Callers:
             *chains,
             *(self._ask_conversation(http) for _ in range(3)),
             *(self._ask_background(http) for _ in range(5)),
+            *(self._ask_unstored(http, stream=bool(number)) for number in range(2)),
         ]
         async with asyncio.TaskGroup() as group:
             for call in calls:
@@ -152,6 +169,17 @@ class Callers:
             known.texts += known.unheard
             known.unheard = []
 
+    async def _ask_unstored(self, http: aiohttp.ClientSession, *, stream: bool) -> None:
+        """Turns of which nothing is kept but what they cost."""
+        while True:
+            text = self._text()
+            body = {"model": "echo/e", "input": text, "store": False, "stream": stream}
+            response = await (
+                self._streamed(http, body) if stream else self._json(http, "POST", "responses", body)
+            )
+            self._check_answer(response, text)
+            self.told["turns that are not stored"] += 1
+
     async def _ask_background(self, http: aiohttp.ClientSession) -> None:
         """Background work: left alone, followed to its end, polled, cancelled or deleted."""
         while True:
@@ -211,6 +239,38 @@ class Callers:
             *(self._look_background(http, id_) for id_ in {*recent(self._background), *self.unsettled}),
         ]
         await asyncio.gather(*map(checked, checks))
+
+    def look_at_ledger(self, url: str) -> None:
+        """Look in the store itself for what was told to its end, and for background work that is over."""
+        store = open_store(url)
+        with store.transaction() as transaction:
+            (total,) = transaction.get_spend(where={"asked": "echo/e"})
+            cost = 0
+            for id_, response in self._billed.items():
+                entry = transaction.get_entry(id_)
+                told = Cost.from_json(response["dragoman"]["cost"])
+                usage = response["usage"]
+                if entry is None:
+                    self.wrong.append(f"{id_} was told, and is not in the ledger")
+                    continue
+                if (entry.outcome, entry.cost, entry.input_tokens, entry.output_tokens) != (
+                    "completed", picodollars(told), usage["input_tokens"], usage["output_tokens"],
+                ):  # fmt: skip
+                    self.wrong.append(f"{id_} cost {told}, and its entry is {entry}")
+                cost += entry.cost or 0
+            for id_, known in self._background.items():
+                if known.status not in {*_OVER, "deleted"}:
+                    continue
+                entry = transaction.get_entry(id_)
+                # What is ended in another process is entered by the one that makes it, when that hears of it.
+                if entry is None and not (known.asked_to_end and self._workers > 1):
+                    self.wrong.append(f"{id_} is {known.status}, and not in the ledger")
+                elif entry is not None and known.status not in {"deleted", entry.outcome}:
+                    self.wrong.append(f"{id_} is {known.status}, and its entry says {entry.outcome}")
+        store.close()
+        self.told["costs in the ledger"] = len(self._billed)
+        if not (len(self._billed) <= total.calls <= self._calls and cost <= total.cost):
+            self.wrong.append(f"{len(self._billed)} of {self._calls} calls were told, cost {cost}; {total}")
 
     async def _look_turn(self, http: aiohttp.ClientSession, id_: str) -> None:
         self._check_answer(await self._json(http, "GET", f"responses/{id_}"), self._turns[id_])
@@ -291,6 +351,7 @@ class Callers:
         self, http: aiohttp.ClientSession, method: str, path: str, body: Any = None, *, status: int = 200
     ) -> Any:
         """Return an answer; None where `status` is 404 and that came."""
+        self._count(method, path)
         async with http.request(method, f"/v1/{path}", json=body) as answer:
             told = await answer.json()
             if answer.status == status == 404:
@@ -303,6 +364,7 @@ class Callers:
         self, http: aiohttp.ClientSession, method: str, path: str, body: Any
     ) -> AsyncIterator[dict[str, Any]]:
         done = False
+        self._count(method, path)
         async with http.request(method, f"/v1/{path}", json=body) as answer:
             if answer.status != 200:
                 raise _WrongError(f"{method} {path}: {answer.status} {await answer.text()}")
@@ -334,7 +396,11 @@ class Callers:
         self.told[what] += 1
         self._fresh.add(id_)
 
+    def _count(self, method: str, path: str) -> None:
+        self._calls += (method, path) == ("POST", "responses")
+
     def _check_answer(self, response: dict[str, Any], text: str) -> None:
+        self._billed[response["id"]] = response
         if response["status"] != "completed" or _texts(response["output"]) != [text]:
             raise _WrongError(
                 f"{response['id']} is not what was told: {response['status']} {response['output']}"
@@ -390,15 +456,20 @@ async def kill_under_load(
         options: of ``dragoman serve``.
         settle: whether to wait in the end until all background work is over.
     """
-    for _ in range(kills):
-        async with serving(url, *options) as (http, process):
-            await callers.look(http)
-            asking = asyncio.create_task(callers.ask(http))
-            await asyncio.sleep(chance.uniform(0.05, 1.0))
-            os.killpg(process, signal.SIGKILL)
-            await asking
-    async with serving(url, *options) as (http, _):
-        await callers.look(http, everything=True)
-        while settle and callers.unsettled:
-            await asyncio.sleep(1)
-            await callers.look(http)
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "config.yaml"
+        config.write_text(_CONFIG)
+        options = (*options, "--config", str(config))
+        for _ in range(kills):
+            async with serving(url, *options) as (http, process):
+                await callers.look(http)
+                asking = asyncio.create_task(callers.ask(http))
+                await asyncio.sleep(chance.uniform(0.05, 1.0))
+                os.killpg(process, signal.SIGKILL)
+                await asking
+        async with serving(url, *options) as (http, _):
+            await callers.look(http, everything=True)
+            while settle and callers.unsettled:
+                await asyncio.sleep(1)
+                await callers.look(http)
+            await asyncio.to_thread(callers.look_at_ledger, url)

@@ -60,6 +60,8 @@ class RouteOptions:
     streamed: bool = False
     stream_recovery: StreamRecovery | None = None
     disable_fallbacks: bool = False
+    allows: Callable[[str], bool] | None = None
+    """Tells by a name whether the call may go there: a fallback where it may not is passed over."""
     own_credentials: bool = False
     """Whether the caller brought credentials of its own: a refusal of them says nothing of a deployment."""
 

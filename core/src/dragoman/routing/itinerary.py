@@ -80,10 +80,14 @@ class Itinerary:
         kind = "content_policy" if self._bound_by_policy else kind
         return fallbacks_of(stop, kind, self._fleet.settings, self._options.fallbacks)
 
+    def _may_go(self, *names: str) -> bool:
+        allows = self._options.allows
+        return allows is None or any(allows(name) for name in names)
+
     def _visit(self, name: str, overrides: Mapping[str, Any], *, required: bool = False) -> None:
         known = self._fleet.settings.model_group_alias.get(name, name)
         visit = known, repr(sorted(overrides.items(), key=lambda item: item[0])) if overrides else ""
-        if visit in self._visited:
+        if visit in self._visited or not (required or self._may_go(name, known)):
             return
         served = self._fleet.serving(known, required=required)
         if served is not None:

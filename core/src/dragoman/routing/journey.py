@@ -194,10 +194,16 @@ class Journey:
             self._end("timeout" if isinstance(error, APITimeoutError) else "failed", error, usage)
             self._learn(booking.stop, booking.load, error)
 
-    def cancelled(self) -> None:
-        """End the call and release everything; harmless at any moment, also twice."""
-        self._end("cancelled")
+    def cancelled(self, usage: Mapping[str, Any] | None = None) -> None:
+        """End the call and release everything; harmless at any moment, also twice.
+
+        Args:
+            usage: what the attempt had taken that was under way; it may be said later.
+        """
+        self._end("cancelled", usage=usage)
         self._ended = True
+        if usage and self.attempts and self.attempts[-1].outcome == "cancelled":
+            self.attempts[-1].usage = usage
 
     def _end(
         self, outcome: Outcome, error: APIError | None = None, usage: Mapping[str, Any] | None = None
@@ -316,6 +322,7 @@ class Journey:
     def _leg(self, booking: Booking) -> Leg:
         stop, load = booking.stop, booking.load
         self._deployment, self.call = self._called(stop, load)
+        booking.report.target, booking.report.prices = self.call.target, self._deployment.prices or None
         home = self._choices.home
         known = _account(home.deployment) if home is not None else None
         self.moved = self._home not in {None, self._deployment.id} and known != _account(self._deployment)

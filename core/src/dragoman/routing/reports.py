@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dragoman.hookspecs import Target
+
 __all__ = ["AttemptReport", "Outcome"]
 
 Outcome = Literal["running", "success", "failed", "timeout", "cancelled", "abandoned"]
@@ -32,6 +34,10 @@ class AttemptReport:
     first_event: float | None = None
     """Seconds until the first event with content."""
     usage: Mapping[str, Any] | None = None
+    target: Target | None = None
+    """Whom it was sent to; None: it was not sent. Not shown, as the following."""
+    prices: Mapping[str, Any] | None = None
+    """The deployment's own prices, by a config."""
 
     def as_json(self) -> dict[str, Any]:
         """Return it as ``response.dragoman.attempts`` shows it; what is not known is left out."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +11,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from dragoman.state import StoredConversation, StoredResponse
+from dragoman.brackets import new_id
+from dragoman.spending import FILTERS, GROUPS
+from dragoman.state import LedgerEntry, StoredConversation, StoredResponse
+from dragoman.testing.store_ledger import make_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +31,8 @@ _TIMES = st.one_of(st.none(), st.integers(0, 20).map(float))
 _ITEM_IDS = st.lists(st.sampled_from(["a", "b", "c", "\0", "\ud800"]), max_size=4)
 _TEXTS = st.text(max_size=5)
 _NOBODY = "nobody's"
+_COSTS = st.one_of(st.none(), st.integers(0, 2**62))
+_TAGS = st.lists(st.sampled_from(["a", "b", "\0"]), max_size=2).map(lambda tags: tuple(sorted(set(tags))))
 
 
 def _output(text: str) -> list[Item]:
@@ -48,6 +55,9 @@ class _Machine(RuleBasedStateMachine):
         self.items: dict[str, dict[str, Item]] = {}
         self.made: list[str] = []
         self.begun: list[str] = []
+        self.entries: list[LedgerEntry] = []
+        self.rolled: set[str] = set()
+        self.run_id = new_id("run")  # what is in the ledger stays there, so each run has its own model
 
     def teardown(self) -> None:
         """Leave the store empty for the next run, by the model's account."""
@@ -232,6 +242,72 @@ class _Machine(RuleBasedStateMachine):
             del self.conversations[id_], self.items[id_]
         with self.store.transaction() as transaction:
             assert transaction.delete_conversation(owner, id_) is known
+
+    # ---- the ledger
+
+    @rule(owner=_OWNERS, user=_OWNERS, tags=_TAGS, cost=_COSTS, day=st.integers(0, 3), known=st.booleans())
+    def enter(
+        self, owner: str, user: str, tags: tuple[str, ...], cost: int | None, day: int, *, known: bool
+    ) -> None:
+        entry = make_entry(
+            owner=owner, user=user, tags=tags, cost=cost, at=day * 86400.0 + len(self.entries),
+            model=self.run_id, output_tokens=len(self.entries),
+        )  # fmt: skip
+        if known and self.entries and self.entries[0].id not in self.rolled:
+            entry = replace(entry, id=self.entries[0].id)
+        new = all(entry.id != one.id for one in self.entries)
+        if new:
+            self.entries.append(entry)
+        with self.store.transaction() as transaction:
+            assert transaction.add_entry(entry) is new
+
+    @rule(before=st.integers(0, 4), most=st.integers(1, 4))
+    def roll_up(self, before: int, most: int) -> None:
+        old = sorted((one for one in self.entries if one.id not in self.rolled), key=lambda one: one.at)
+        old = [one for one in old if one.at < before * 86400][:most]
+        with self.store.transaction() as transaction:
+            transaction.roll_up(before * 86400.0, most)
+            self.rolled |= {one.id for one in old if transaction.get_entry(one.id) is None}
+
+    @rule(
+        by=st.lists(st.sampled_from([name for name in GROUPS if name != "model"]), max_size=3, unique=True),
+        where=st.dictionaries(st.sampled_from(FILTERS[:2]), _OWNERS, max_size=1),
+        since=st.one_of(st.none(), st.integers(0, 3)),
+        until=st.one_of(st.none(), st.integers(0, 4)),
+    )
+    def spend(self, by: list[str], where: dict[str, str], since: int | None, until: int | None) -> None:
+        calls, costs, tokens = (
+            Counter[tuple[str, ...]](),
+            Counter[tuple[str, ...]](),
+            Counter[tuple[str, ...]](),
+        )
+        for entry in self.entries:
+            day = int(entry.at // 86400)
+            if any(getattr(entry, name) != value for name, value in where.items()):
+                continue
+            if (since is not None and day < since) or (until is not None and day >= until):
+                continue
+            values = [
+                (entry.tags or ("",))
+                if name == "tag"
+                else (f"1970-01-0{day + 1}",)
+                if name == "day"
+                else (getattr(entry, name),)
+                for name in by
+            ]
+            for group in itertools.product(*values):
+                calls[group] += 1
+                costs[group] += entry.cost or 0
+                tokens[group] += entry.output_tokens
+        with self.store.transaction() as transaction:
+            rows = transaction.get_spend(
+                by=by, where={**where, "model": self.run_id},
+                since=None if since is None else since * 86400.0,
+                until=None if until is None else until * 86400.0,
+            )  # fmt: skip
+        told = {tuple(row.of.values()): (row.calls, row.cost, row.output_tokens) for row in rows}
+        assert told == {group: (calls[group], costs[group], tokens[group]) for group in sorted(calls)}
+        assert list(told) == sorted(told)
 
     # ---- the store itself
 

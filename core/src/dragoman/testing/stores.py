@@ -22,8 +22,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dragoman.accounts import Account, StoredKey
 from dragoman.brackets import new_id
 from dragoman.state import StoredConversation, StoredResponse
+from dragoman.testing.store_accounts import AccountConformance, make_hold
+from dragoman.testing.store_ledger import LedgerConformance, make_entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -82,7 +85,7 @@ def _ids(rows: Sequence[Any]) -> list[str]:
     return [row["id"] if isinstance(row, dict) else row.id for row in rows]
 
 
-class StoreConformance:
+class StoreConformance(LedgerConformance, AccountConformance):
     """What every store does, as tests. Each test has an instance of its own, and an empty store."""
 
     durable = True
@@ -437,11 +440,14 @@ class StoreConformance:
             pytest.skip("this store says that it does not roll back")
         store = self.open()
         kept, lost, conversation = _response(status="queued", expires_at=1.0), _response(), _conversation()
+        entry = make_entry()
         with store.transaction() as transaction:
             transaction.put_response(kept)
             transaction.add_events(kept.id, _events(0))
             transaction.put_conversation(conversation)
             transaction.add_items(conversation.id, _items("a"))
+            transaction.hold(make_hold("kept", 1), most=9)
+            transaction.add_entry(entry)
 
         def change_all(transaction: Transaction) -> None:
             transaction.put_response(lost)
@@ -452,6 +458,11 @@ class StoreConformance:
             transaction.put_conversation(replace(conversation, metadata={}))
             transaction.purge(2.0)
             transaction.delete_conversation("ann", conversation.id)
+            transaction.put_key(StoredKey(id="key", digest="", created_at=1.0))
+            transaction.settle("kept", 1)
+            transaction.hold(make_hold("lost", 2), most=9)
+            transaction.roll_up(entry.at + 1, 1)
+            transaction.add_entry(make_entry())
 
         with pytest.raises(LookupError), store.transaction() as transaction:
             change_all(transaction)
@@ -462,6 +473,10 @@ class StoreConformance:
             assert list(transaction.get_events(kept.id, -1)) == _events(0)
             assert transaction.get_conversation("ann", conversation.id) == conversation
             assert list(transaction.get_items(conversation.id)) == _items("a")
+            assert transaction.get_key("key") is None
+            assert transaction.get_account("a") == Account(0, 1)
+            assert transaction.get_entry(entry.id) == entry
+            assert [row.calls for row in transaction.get_spend()] == [1]
         store.close()
 
     def test_threads_do_not_get_in_each_others_way(self, store: Store) -> None:
@@ -505,6 +520,7 @@ class StoreConformance:
             pytest.skip("this store says that it is not durable")
         first, second = _chain(2)
         waiting, conversation = _response(status="queued", lease_until=3.5), _conversation()
+        old, entry = make_entry(at=5.0), make_entry()
         store = self.open()
         with store.transaction() as transaction:
             for one in (first, second, waiting):
@@ -512,14 +528,25 @@ class StoreConformance:
             transaction.add_events(waiting.id, _events(0, 1))
             transaction.put_conversation(conversation)
             transaction.add_items(conversation.id, _items("a", "b"))
+            transaction.put_key(StoredKey(id="key", digest="ab", created_at=1.5, terms={"rpm": 3}))
+            for name in ("spent", "held"):
+                transaction.hold(make_hold(name, 7), most=20)
+            transaction.settle("spent", 5)
+            transaction.add_entry(old)
+            transaction.add_entry(entry)
+            transaction.roll_up(6.0, 10)
         store.close()
         store = self.open()
         with store.transaction() as transaction:
+            assert [stored.terms for stored in transaction.list_keys()] == [{"rpm": 3}]
+            assert transaction.get_account("a") == Account(5, 7)
             assert list(transaction.get_chain("ann", second.id)) == [first, second]
             assert list(transaction.get_unfinished()) == [waiting]
             assert list(transaction.get_events(waiting.id, -1)) == _events(0, 1)
             assert transaction.get_conversation("ann", conversation.id) == conversation
             assert list(transaction.get_items(conversation.id)) == _items("a", "b")
+            assert transaction.get_entry(entry.id) == entry
+            assert [row.calls for row in transaction.get_spend()] == [2]
         store.close()
 
     # ---- everything together

@@ -55,7 +55,7 @@ class _Terms(NamedTuple):
 
 def price_use(use: Use) -> Cost | None:
     """Return what a use costs; None where there is no price for it."""
-    if use.provider in FREE:
+    if use.provider in FREE and not use.prices:
         return Cost(
             total=Decimal(0), input=Decimal(0), output=Decimal(0), tools=Decimal(0), source="runs here, free"
         )

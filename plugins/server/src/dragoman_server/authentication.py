@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dragoman.errors import AuthenticationError, PermissionDeniedError
+from dragoman_server.keys import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["Keyring", "Owner"]
+    from dragoman_server.key_lookup import KeyLookup
+    from dragoman_server.keys import Key
+
+__all__ = ["Keyring", "Owner", "authenticate", "check_admin", "shown_key"]
 
 _LOOPBACK_NAMES = frozenset({"localhost", "::1"})
 
@@ -22,7 +27,11 @@ class Owner:
     """Whose a request is: what it stores can be seen by the same owner alone."""
 
     name: str = ""
-    """A digest of the key, never the key; "" on a server without keys."""
+    """The id or a digest of the key, never the key; "" on a server without keys."""
+    admin: bool = False
+    """Whether they may see and change what concerns everybody: with the master key; without keys, all."""
+    key: Key | None = None
+    """The key that was handed out to them; None: the operator's own, or none."""
 
 
 class Keyring:
@@ -30,12 +39,18 @@ class Keyring:
 
     def __init__(self, keys: Iterable[str] = ()) -> None:
         """Learn the keys; only their digests are kept."""
-        self._owners = [(_digest(key), Owner(_name(key))) for key in keys]
+        self._owners = [(_digest(key), Owner(_name(key), admin=True)) for key in keys]
 
     @property
     def locked(self) -> bool:
         """Whether callers need a key."""
         return bool(self._owners)
+
+    def knows(self, shown: str) -> bool:
+        """Tell whether a key is one of these."""
+        digest = _digest(shown)
+        found = [hmac.compare_digest(known, digest) for known, _ in self._owners]  # all of them, as below
+        return any(found)
 
     def authenticate(self, headers: Mapping[bytes, bytes]) -> Owner:
         """Return who asks.
@@ -53,22 +68,64 @@ class Keyring:
             if b"sec-websocket-key" in headers:
                 # Browsers let every page open a WebSocket to anywhere; they only say which page it is.
                 _check_local(headers.get(b"origin", b"").rpartition(b"//")[2])
-            return Owner()
-        shown = _digest(_shown_key(headers))
+            return Owner(admin=True)
+        shown = _digest(shown_key(headers))
         found: Owner | None = None
         for digest, owner in self._owners:  # all of them, so that no time tells which
             if hmac.compare_digest(digest, shown):
                 found = owner
         if found is None:
-            raise AuthenticationError(
-                "Incorrect API key provided, or none. Send the server's key as Authorization: Bearer <key>.",
-                code="invalid_api_key",
-                type="invalid_request_error",
-            )
+            raise wrong_key()
         return found
 
 
-def _shown_key(headers: Mapping[bytes, bytes]) -> str:
+async def authenticate(headers: Mapping[bytes, bytes], keyring: Keyring, keys: KeyLookup) -> Owner:
+    """Return who asks, by the operator's own keys or by one that was handed out.
+
+    Raises:
+        AuthenticationError: no key, or none that opens (any more).
+        PermissionDeniedError: as ``Keyring.authenticate`` says.
+        ServiceUnavailableError: the store of keys cannot be asked.
+    """
+    shown = shown_key(headers)
+    if not shown.startswith(PREFIX) or keyring.knows(shown):
+        return keyring.authenticate(headers)
+    if not keyring.locked:
+        keyring.authenticate(headers)
+    key = await keys.find(shown)
+    if key is None:
+        raise wrong_key()
+    over = key.over(time.time())
+    if over is not None:
+        raise AuthenticationError(
+            f"This API key {over}.", code="invalid_api_key", type="invalid_request_error"
+        )
+    return Owner(key.id, admin=False, key=key)
+
+
+def check_admin(owner: Owner) -> None:
+    """Refuse whoever is not the operator.
+
+    Raises:
+        PermissionDeniedError: that.
+    """
+    if not owner.admin:
+        raise PermissionDeniedError(
+            "This takes the server's master key: keys that were handed out may not.", code="master_key_needed"
+        )
+
+
+def wrong_key() -> AuthenticationError:
+    """Return the refusal of a key that does not open."""
+    return AuthenticationError(
+        "Incorrect API key provided, or none. Send the server's key as Authorization: Bearer <key>.",
+        code="invalid_api_key",
+        type="invalid_request_error",
+    )
+
+
+def shown_key(headers: Mapping[bytes, bytes]) -> str:
+    """Return the key that a request shows, "" where it shows none."""
     scheme, _, key = headers.get(b"authorization", b"").partition(b" ")
     if scheme.lower() != b"bearer":
         key = headers.get(b"api-key") or headers.get(b"x-api-key") or b""

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from dragoman.errors import APIError
+from dragoman_server.model_access import allowed_models, check_model
 from dragoman_server.openapi import document
 
 if TYPE_CHECKING:
@@ -21,13 +22,15 @@ _GOOD_FOR = 1.0  # seconds: whoever may ask without a key must not keep the stor
 async def list_models(exchange: Exchange) -> None:
     """``GET /models``."""
     # The first call imports providers' modules.
-    models = await asyncio.to_thread(exchange.service.fleet.models)
+    models = await asyncio.to_thread(allowed_models, exchange.owner, exchange.service.fleet)
     await exchange.answer({"object": "list", "data": models})
 
 
 async def retrieve_model(exchange: Exchange) -> None:
     """``GET /models/{model}``."""
-    await exchange.answer(exchange.service.fleet.model(exchange.path["model"]))
+    fleet = exchange.service.fleet
+    check_model(exchange.owner, fleet, exchange.path["model"], "model")
+    await exchange.answer(fleet.model(exchange.path["model"]))
 
 
 async def describe(exchange: Exchange) -> None:

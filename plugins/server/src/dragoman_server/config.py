@@ -139,6 +139,9 @@ class _FileReader:
         settings: dict[str, Any] = {}
         if days is not None:
             settings["retention"] = None if days == "forever" else days * _DAY
+        days = self.dragoman.get("ledger_days")
+        if days is not None:
+            settings["ledger"] = None if days == "forever" else days * _DAY
         deployments = self._deployments()
         return ServerConfig(
             deployments=deployments,

@@ -197,7 +197,7 @@ _GENERAL = {
 _LIMITS = {limit.name: Key("count" if limit.type == "int" else "positive") for limit in fields(Limits)}
 _DRAGOMAN = {
     **_used("text", "store host"),
-    **_used("days", "retention_days"),
+    **_used("days", "retention_days ledger_days"),
     **_used("port", "port"),
     "limits": Key("mapping", inner=_LIMITS),
 }

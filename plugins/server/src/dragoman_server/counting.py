@@ -17,6 +17,7 @@ from dragoman_server.failures import server_stops
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from dragoman.routing import Journey
     from dragoman.types import Item
     from dragoman_server.exchange import Exchange
 
@@ -27,7 +28,18 @@ async def count(exchange: Exchange) -> None:
     """``POST /responses/input_tokens``."""
     body = await exchange.body()
     service = exchange.service
-    journey = service.journey(body)
+    journey = service.journey(body, exchange.owner)
+    admission = service.admission(exchange.owner)
+    await admission.admit(journey, journey.call.request, asks=False)
+    exchange.standing = admission.headers
+    try:
+        await exchange.answer(await _counted(exchange, journey))
+    finally:
+        await admission.leave({})
+
+
+async def _counted(exchange: Exchange, journey: Journey) -> dict[str, Any]:
+    service = exchange.service
     call = journey.call
     recalled = Recalled([], call.request.get("input"))
     if needs_store(call.request):
@@ -51,7 +63,7 @@ async def count(exchange: Exchange) -> None:
             if attendance.gone:
                 raise
             raise server_stops() from None
-    await exchange.answer(counted)
+    return counted
 
 
 def estimate(request: Mapping[str, Any], history: Sequence[Item] = ()) -> int:

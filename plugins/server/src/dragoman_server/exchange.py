@@ -12,9 +12,10 @@ from pydantic_core import to_json
 from dragoman.errors import APIError, BadRequestError
 from dragoman_server.authentication import Owner
 from dragoman_server.bodies import parse_body, read_body
+from dragoman_server.key_limits import KeyLimitError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from dragoman_server.service import Service
 
@@ -47,6 +48,8 @@ class Exchange:
         """What the route's placeholders matched."""
         self.started = False
         """Whether an answer has begun."""
+        self.standing: Sequence[tuple[bytes, bytes]] = ()
+        """Headers that say how the caller's key stands."""
         self._query: bytes = scope.get("query_string", b"")
 
     # ---- the request --------------------------------------------------------------------------------
@@ -73,7 +76,7 @@ class Exchange:
     async def start(self, status: int, *headers: tuple[bytes, bytes]) -> None:
         """Begin the answer."""
         self.started = True
-        named = [*headers, (b"x-request-id", self.request_id.encode())]
+        named = [*headers, *self.standing, (b"x-request-id", self.request_id.encode())]
         await self.send({"type": "http.response.start", "status": status, "headers": named})
 
     async def answer(self, value: Any, status: int = 200, *headers: tuple[bytes, bytes]) -> None:
@@ -90,6 +93,8 @@ class Exchange:
                 (b"retry-after", b"%d" % math.ceil(error.retry_after)),
                 (b"retry-after-ms", b"%d" % math.ceil(error.retry_after * 1000)),
             ]
+        if isinstance(error, KeyLimitError):
+            self.standing = error.headers
         await self.answer(error_body(error), error.status_code, *advice, *headers)
 
 

@@ -61,9 +61,8 @@ async def abandon(turn: Turn, problem: APIError) -> Sequence[Event]:
     """
     concluded = turn.response is not None
     ending = turn.interrupt(problem, "cancelled" if problem.code == _LEFT else "failed")
-    if not concluded:
-        try:
-            await asyncio.shield(turn.keep())
-        except APIError as lost:
-            _log.warning("a response that ended early could not be stored: %s", lost)
+    try:
+        await asyncio.shield(turn.settle() if concluded else turn.keep())
+    except APIError as lost:
+        _log.warning("a response that ended early could not be stored: %s", lost)
     return ending

@@ -53,7 +53,7 @@ class Gate:
                 plugins().tell("request_came", headers=exchange.headers)
             path = scope["path"]
             if path not in self._open:
-                exchange.owner = service.keyring.authenticate(exchange.headers)
+                exchange.owner = await service.authenticate(exchange.headers)
             path = _without_prefix(path)
             endpoint = FIXED.get((exchange.method, path)) if scope["type"] == "http" else None
             if endpoint is not None:  # nearly every request: the router would find the same

@@ -12,6 +12,7 @@ from dragoman.routing import RoutingSettings
 
 if TYPE_CHECKING:
     from dragoman.routing import Deployment
+    from dragoman_server.keys import Budget
 
 __all__ = ["Limits", "ServerConfig"]
 
@@ -66,6 +67,10 @@ class ServerConfig:
     """Where responses are kept: a URL such as "sqlite:///dragoman.db"; None: this process's memory."""
     retention: float | None = 30 * _DAY
     """Seconds that responses are kept; None: for ever."""
+    ledger: float | None = 90 * _DAY
+    """Seconds that entries of the ledger stay; then sums by day take their place. None: for ever."""
     unstored_without_store: bool = False
     """Whether responses are given, unstored and with a warning, while the store is down."""
+    budget: Budget | None = None
+    """How much all calls together may cost; None: that is not limited."""
     limits: Limits = Limits()

@@ -17,6 +17,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily
 
 import dragoman
 from dragoman.errors import APIError
+from dragoman_server.authentication import check_admin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,6 +51,8 @@ def metrics_are_public() -> bool:
 
 async def scrape(exchange: Exchange) -> None:
     """``GET /metrics``, in the format that the scraper asks for."""
+    if not metrics_are_public():
+        check_admin(exchange.owner)
     accepted = exchange.headers.get(b"accept", b"").decode("latin-1")
     encode, content_type = choose_encoder(accepted)
     body = await asyncio.to_thread(encode, exchange.service.metrics.registry)

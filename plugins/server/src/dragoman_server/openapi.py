@@ -9,6 +9,9 @@ from functools import cache
 from typing import Any
 
 from dragoman.models import Request, Response
+from dragoman_server.key_terms import LAST_MOMENT, MOST_DOLLARS
+from dragoman_server.periods import PERIOD
+from dragoman_server.spending import CHOSEN_BY, TOLD_BY
 
 __all__ = ["document"]
 
@@ -44,8 +47,19 @@ def _list_of(schema: _Schema, **more: Any) -> _Schema:
     return {"type": "array", "items": schema, **more}
 
 
+def _nullable(schema: _Schema) -> _Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
 _INPUT: _Schema = {"anyOf": [_TEXT, _list_of(_OBJECT)]}
 _NULLABLE_TEXT: _Schema = {"type": ["string", "null"]}
+_SHORT_TEXT: _Schema = {"type": "string", "minLength": 1, "maxLength": 200}
+_MODEL_PATTERN: _Schema = {
+    **_SHORT_TEXT,
+    "pattern": r"^[^*]*\*?[^*]*$",
+    "description": "a model as callers write it; one star stands for anything",
+}
+_LIMIT: _Schema = {"type": "integer", "minimum": 1, "maximum": 10**12}
 _ITEM = _ref("Item")
 _NEW_ITEM: _Schema = {
     "type": "object",
@@ -113,6 +127,93 @@ _SCHEMAS: dict[str, _Schema] = {
         "id object created owned_by", id=_TEXT, object={"const": "model"}, created=_NUMBER, owned_by=_TEXT
     ),
     "ModelList": _object("object data", object={"const": "list"}, data=_list_of(_ref("Model"))),
+    "Key": _object(
+        "id object name created_at expires_at revoked_at models rpm tpm max_parallel_requests budget "
+        "metadata",
+        id=_TEXT,
+        object={"const": "key"},
+        key={"type": "string", "description": "only where it was just made: it is told once"},
+        name=_NULLABLE_TEXT,
+        created_at=_NUMBER,
+        expires_at=_nullable(_NUMBER),
+        revoked_at=_nullable(_NUMBER),
+        models=_nullable(_list_of(_TEXT)),
+        rpm=_nullable(_NUMBER),
+        tpm=_nullable(_NUMBER),
+        max_parallel_requests=_nullable(_NUMBER),
+        budget=_nullable(
+            _object(
+                "amount period unknown_prices",
+                amount=_TEXT,
+                period=_NULLABLE_TEXT,
+                unknown_prices={"type": "boolean"},
+                spent=_TEXT,
+                reserved=_TEXT,
+                resets_at=_nullable(_NUMBER),
+            )
+        ),
+        metadata=_METADATA,
+    ),
+    "NewKey": {
+        **_object(
+            closed=True,
+            name=_nullable(_SHORT_TEXT),
+            models=_nullable(_list_of(_MODEL_PATTERN, maxItems=1000)),
+            expires_at=_nullable({"type": "integer", "minimum": 0, "maximum": LAST_MOMENT}),
+            expires_in=_nullable({"type": "string", "pattern": f"^{PERIOD}$"}),
+            rpm=_nullable(_LIMIT),
+            tpm=_nullable(_LIMIT),
+            max_parallel_requests=_nullable(_LIMIT),
+            budget=_nullable(
+                _object(
+                    "amount",
+                    closed=True,
+                    amount={
+                        "anyOf": [
+                            {"type": "number", "minimum": 0, "maximum": MOST_DOLLARS},
+                            {"type": "string", "pattern": r"^[0-9]{1,6}(\.[0-9]{1,12})?$"},
+                        ],
+                        "description": "dollars",
+                    },
+                    period={
+                        "anyOf": [
+                            {"enum": ["month", None]},
+                            {"type": "string", "pattern": f"^{PERIOD}$"},
+                        ]
+                    },
+                    unknown_prices=_nullable({"type": "boolean"}),
+                )
+            ),
+            metadata=_nullable(_METADATA),
+        ),
+        "not": {  # one of them at most
+            "properties": {"expires_at": {"type": "integer"}, "expires_in": {"type": "string"}},
+            "required": ["expires_at", "expires_in"],
+        },
+    },
+    "KeyList": _object("object data", object={"const": "list"}, data=_list_of(_ref("Key"))),
+    "Spend": _object(
+        "calls failed_calls unpriced_calls input_tokens cached_tokens output_tokens reasoning_tokens cost "
+        "currency",
+        calls=_NUMBER,
+        failed_calls=_NUMBER,
+        unpriced_calls=_NUMBER,
+        input_tokens=_NUMBER,
+        cached_tokens=_NUMBER,
+        output_tokens=_NUMBER,
+        reasoning_tokens=_NUMBER,
+        cost={**_NULLABLE_TEXT, "description": "Of the calls whose price is known; null: of none."},
+        currency={"const": "USD"},
+    ),
+    "SpendList": _object(
+        "object by since until data total",
+        object={"const": "list"},
+        by=_list_of(_TEXT),
+        since=_NULLABLE_TEXT,
+        until=_NULLABLE_TEXT,
+        data=_list_of(_ref("Spend")),
+        total=_ref("Spend"),
+    ),
     "Health": _object("status", status=_TEXT),
     "Error": _object(
         "error",
@@ -121,15 +222,24 @@ _SCHEMAS: dict[str, _Schema] = {
         ),
     ),
 }
+_WHEN: _Schema = {
+    "type": "string",
+    "anyOf": [{"format": "date"}, {"pattern": "^[0-9]{1,4}d$"}],
+}
 _PARAMETERS: dict[str, tuple[str, _Schema, str]] = {
     "response_id": ("path", _ID, "The id of a response."),
     "conversation_id": ("path", _ID, "The id of a conversation."),
     "item_id": ("path", _ID, "The id of an item."),
+    "key_id": ("path", _ID, "The id of a key, which is not the key."),
     "model": ("path", _NAME, "A model as callers name it; it may hold slashes."),
     "after": ("query", _TEXT, "The id of the item behind which the page begins."),
     "limit": ("query", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}, "Items on a page."),
     "order": ("query", {"enum": ["asc", "desc"], "default": "desc"}, "Oldest or newest first."),
     "stream": ("query", {"type": "boolean", "default": False}, "Whether to answer with events."),
+    "by": ("query", _list_of({"enum": list(TOLD_BY)}), "What calls are told apart by."),
+    "since": ("query", _WHEN, "The first day, in UTC: 2026-11-23, or 7d for seven days ago."),
+    "until": ("query", _WHEN, "The last day."),
+    **{f"only-{name}": ("query", _TEXT, f"Only calls with this {name}.") for name in CHOSEN_BY},
     "starting_after": (
         "query",
         {"type": "integer", "minimum": -1},
@@ -137,6 +247,7 @@ _PARAMETERS: dict[str, tuple[str, _Schema, str]] = {
     ),
 }
 _PAGE = "after limit order"
+_SPEND = ("by", "since", "until", *(f"only-{name}" for name in CHOSEN_BY))
 _SSE = "text/event-stream"
 _EVENT = _object("data", event=_TEXT, data=_TEXT)  # one of those that the stream is made of
 # path: method: summary, schema of the body, schema of the answer, parameters of path and query
@@ -175,8 +286,14 @@ _OPERATIONS: dict[str, dict[str, tuple[str, str | None, str, str]]] = {
         "get": ("Return an item.", None, "Item", "conversation_id item_id"),
         "delete": ("Delete an item.", None, "Conversation", "conversation_id item_id"),
     },
+    "/keys": {
+        "post": ("Make a key (with the master key).", "NewKey", "Key", ""),
+        "get": ("List all keys (with the master key).", None, "KeyList", ""),
+    },
+    "/keys/{key_id}": {"delete": ("Revoke a key (with the master key).", None, "Key", "key_id")},
     "/models": {"get": ("List what is served.", None, "ModelList", "")},
     "/models/{model}": {"get": ("Return a model.", None, "Model", "model")},
+    "/spend": {"get": ("Say what calls have cost.", None, "SpendList", " ".join(_SPEND))},
     "/openapi.json": {"get": ("Return this document.", None, "Object", "")},
     "/metrics": {"get": ("Return what Prometheus scrapes.", None, "Metrics", "")},
     "/health/live": {"get": ("Tell whether the process answers.", None, "Health", "")},
@@ -258,7 +375,7 @@ def _operation(path: str, method: str, about: tuple[str, str | None, str, str]) 
 def _parameter(name: str) -> dict[str, Any]:
     place, schema, description = _PARAMETERS[name]
     return {
-        "name": name,
+        "name": name.removeprefix("only-"),
         "in": place,
         "required": place == "path",
         "schema": schema,

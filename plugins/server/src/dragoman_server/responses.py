@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dragoman import conversations as kept
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dragoman.turns import Turn
+    from dragoman_server.admissions import Admission
     from dragoman_server.exchange import Exchange
 
 __all__ = ["cancel", "create", "delete", "list_input_items", "page_of", "retrieve", "upgrade"]
@@ -32,19 +34,38 @@ async def create(exchange: Exchange) -> None:
     service = exchange.service
     body = await exchange.body()
     check_entries(body, service.limits)
-    turn = service.turn(body, exchange.owner)
-    if turn.request.get("background"):
-        queued = await service.background.start(turn)
-        if not turn.request.get("stream"):
-            await exchange.answer(queued)
-            return
+    admission = service.admission(exchange.owner)
+    turn = service.turn(body, admission)
+    await admission.admit_turn(turn)
+    exchange.standing = admission.headers
+    background = bool(turn.request.get("background"))
+    try:
+        if background:
+            await _begin(exchange, turn, admission)
+        elif turn.request.get("stream"):
+            await stream_turn(exchange, turn)
+        else:
+            response = await whole(exchange, turn)
+            await exchange.answer(response, 200, *_told(response["dragoman"]))
+    finally:
+        if not background:
+            await admission.leave_turn(turn)
+
+
+async def _begin(exchange: Exchange, turn: Turn, admission: Admission) -> None:
+    """Begin a response in the background, and follow it where that is asked for."""
+    service = exchange.service
+    leave = partial(admission.leave_turn, turn)
+    try:
+        queued = await service.background.start(turn, over=leave)
+    except BaseException:
+        await leave()
+        raise
+    if turn.request.get("stream"):
         memory = service.memory(exchange.owner)
         await stream_events(exchange, service.background.events(memory, turn.response_id))
-    elif turn.request.get("stream"):
-        await stream_turn(exchange, turn)
     else:
-        response = await whole(exchange, turn)
-        await exchange.answer(response, 200, *_told(response["dragoman"]))
+        await exchange.answer(queued)
 
 
 def _told(added: Mapping[str, Any]) -> list[tuple[bytes, bytes]]:

@@ -12,8 +12,10 @@ from dragoman_server import (
     compaction,
     conversations,
     counting,
+    key_endpoints,
     metrics,
     responses,
+    spending,
     websocket,
 )
 
@@ -51,8 +53,11 @@ PATHS: dict[str, dict[str, Endpoint]] = {
         "GET": conversations.get_item,
         "DELETE": conversations.delete_item,
     },
+    "/keys": {"POST": key_endpoints.create, "GET": key_endpoints.list_all},
+    "/keys/{key_id}": {"DELETE": key_endpoints.revoke},
     "/models": {"GET": catalogue.list_models},
     "/models/{model:path}": {"GET": catalogue.retrieve_model},
+    "/spend": {"GET": spending.spend},
     "/openapi.json": {"GET": catalogue.describe},
     metrics.METRICS: {"GET": metrics.scrape},
     "/health/live": {"GET": catalogue.live},

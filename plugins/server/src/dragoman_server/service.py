@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,16 +14,23 @@ from dragoman.calls import Defaults, begin_journey
 from dragoman.compactions import compact
 from dragoman.costs import Use, price_of
 from dragoman.drivers import AsyncDriver
-from dragoman.errors import APIError
+from dragoman.errors import APIError, ServiceUnavailableError
 from dragoman.keeper import Keeper
 from dragoman.leases import fail_abandoned
+from dragoman.ledger import enter, warn_of_missing
 from dragoman.memory import MemoryStore
 from dragoman.routing import Fleet
 from dragoman.stores import open_store
 from dragoman.turns import Memory, Turn
-from dragoman_server.authentication import Keyring
+from dragoman_server.admissions import Admission
+from dragoman_server.authentication import Keyring, authenticate
 from dragoman_server.bodies import refuse_options
+from dragoman_server.budgets import Reservations, free_holds
+from dragoman_server.compaction import entry_of_window
+from dragoman_server.key_limits import KeyLimits
+from dragoman_server.key_lookup import KeyLookup
 from dragoman_server.metrics import Metrics
+from dragoman_server.model_access import check_models, rule_of
 from dragoman_server.paths import check_history
 from dragoman_server.upstream import AiohttpTransport
 
@@ -40,7 +48,9 @@ __all__ = ["Service"]
 _Result = TypeVar("_Result")
 _MAINTAINED_EVERY = 10.0  # seconds
 _LAST_WORDS = 5.0  # seconds that requests have to end once they were told to
-_KEPT = 10_000  # responses, and conversations, of a server that has no store but its memory
+_ROLLED_UP = 500  # entries of the ledger in one go: nobody should wait for more
+_DAY = 86400
+_KEPT = 10_000  # responses, conversations, entries of the ledger: of a server that has only its memory
 _IGNORED = frozenset({"client_metadata"})  # Codex says who it is; that is no upstream's business
 
 _ANYTHING = Use(provider="echo", model="echo", usage={"input_tokens": 1, "output_tokens": 1})
@@ -67,6 +77,9 @@ class Service:
         self._active = 0
         self._idle = asyncio.Event()
         self._fixed_keyring = keyring
+        self.keys = KeyLookup(lambda: self.keeper)
+        self.key_limits = KeyLimits()
+        self.reservations = Reservations(lambda: self.keeper)
         self.reload(config)
         self.metrics = Metrics(self)
 
@@ -126,31 +139,63 @@ class Service:
         if not self._active:
             self._idle.set()
 
+    # ---- callers ------------------------------------------------------------------------------------
+
+    async def authenticate(self, headers: Mapping[bytes, bytes]) -> Owner:
+        """Return who asks (see ``dragoman_server.authentication``)."""
+        return await authenticate(headers, self.keyring, self.keys)
+
+    def admission(self, owner: Owner) -> Admission:
+        """Return what a call of this owner's has to pass, and gives back."""
+        return Admission(self, owner)
+
     # ---- calls --------------------------------------------------------------------------------------
 
-    def journey(self, body: Mapping[str, Any]) -> Journey:
+    def journey(self, body: Mapping[str, Any], owner: Owner) -> Journey:
         """Return the way of the call that a caller's body means.
 
         Raises:
-            APIError: the body is wrong, or nothing here serves the model.
+            APIError: the body is wrong, the owner may not ask that model, or nothing here serves it.
         """
         given = {name: value for name, value in body.items() if value is not None and name not in _IGNORED}
         refuse_options(given)
         for fallback in given.get("fallbacks") or ():
             if isinstance(fallback, dict):
                 refuse_options(fallback)
-        journey = begin_journey(self._defaults, given, check=refuse_options)
+        check_models(owner, self.fleet, given)
+        allows = rule_of(owner)
+        journey = begin_journey(self._defaults, given, check=refuse_options, allows=allows)
         check_history(journey.call.request)
         return journey
 
-    def turn(self, body: Mapping[str, Any], owner: Owner, mode: Mode | None = None) -> Turn:
-        """Return the turn of this owner's that a body means (see ``journey``)."""
-        return Turn(self.journey(body), self._driver, self.memory(owner), mode=mode)
+    def turn(self, body: Mapping[str, Any], admission: Admission, mode: Mode | None = None) -> Turn:
+        """Return the turn that a body means (see ``journey``); it has yet to be admitted."""
+        owner = admission.owner
+        memory = replace(self.memory(owner), entered=admission.entered)
+        return Turn(self.journey(body, owner), self._driver, memory, mode=mode)
 
-    async def compact(self, body: Mapping[str, Any], owner: Owner) -> dict[str, Any]:
-        """Return the window that a body is about, made short (see ``dragoman.compactions``)."""
-        journey = self.journey(body)
-        return await compact(journey.call, self._driver, self.memory(owner), journey.timeout)
+    async def compact(self, body: Mapping[str, Any], admission: Admission) -> dict[str, Any]:
+        """Return the window that a body is about, made short (see ``dragoman.compactions``).
+
+        Raises:
+            APIError: it may not be made now, or could not be.
+        """
+        owner = admission.owner
+        journey = self.journey(body, owner)
+        call, memory = journey.call, self.memory(owner)
+        await admission.admit(journey, call.request)
+        began, usage = time.time(), None
+        try:
+            window = await compact(call, self._driver, memory, journey.timeout)
+            usage = window["usage"]
+            entry = entry_of_window(window, journey, owner.name, began)
+            try:
+                await self.keeper.arun(partial(enter, entry=entry, entered=admission.entered))
+            except ServiceUnavailableError as problem:
+                warn_of_missing(entry, problem)
+        finally:
+            await admission.leave(usage)
+        return window
 
     # ---- memory -------------------------------------------------------------------------------------
 
@@ -176,14 +221,24 @@ class Service:
 
     def _open_store(self) -> Any:
         if self.config.store is None:
-            return MemoryStore(max_responses=_KEPT, max_conversations=_KEPT)
+            return MemoryStore(max_responses=_KEPT, max_conversations=_KEPT, max_entries=_KEPT)
         return open_store(self.config.store)
 
     async def _maintain(self, alone_at: float | None = None) -> None:
         try:
+            await self.reservations.renew()
             await self.keeper.arun(partial(_tidy, alone_at=alone_at))
+            await self._roll_up()
         except APIError as problem:
             _log.warning("the store could not be tidied: %s", problem)
+
+    async def _roll_up(self) -> None:
+        """Make sums by day of old entries of the ledger, of whole days and in small steps."""
+        if self.config.ledger is None:
+            return
+        before = (time.time() - self.config.ledger) // _DAY * _DAY
+        while await self.operate(_roll_up, before=before) == _ROLLED_UP:
+            pass
 
     async def _keep_maintaining(self) -> None:
         while True:
@@ -194,5 +249,10 @@ class Service:
 def _tidy(transaction: Transaction, alone_at: float | None) -> None:
     now = time.time()
     failed, purged = fail_abandoned(transaction, now, alone_at=alone_at), transaction.purge(now)
+    free_holds(transaction, now, alone_at=alone_at)
     if failed or purged:
         _log.info("failed %d abandoned responses, deleted %d expired ones", failed, purged)
+
+
+def _roll_up(transaction: Transaction, before: float) -> int:
+    return transaction.roll_up(before, _ROLLED_UP)

@@ -168,8 +168,9 @@ class _Connection:
         self._memory.forget(idle)
 
     def _new_lane(self, name: str | None) -> _Lane:
-        service, owner = self._exchange.service, self._exchange.owner
-        return _Lane(SocketTurns(service, owner, self._memory, name, partial(self._send, name)))
+        service = self._exchange.service
+        authenticate = partial(service.authenticate, self._exchange.headers)
+        return _Lane(SocketTurns(service, authenticate, self._memory, name, partial(self._send, name)))
 
     # ---- turns --------------------------------------------------------------------------------------
 

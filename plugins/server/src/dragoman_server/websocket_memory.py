@@ -75,12 +75,15 @@ class _ContinuingKeeper(Keeper):
         self._chain = chain
         self._alone = not stores and chain[0].previous_response_id is None
 
-    async def arun(self, operation: Callable[[Transaction], _Result]) -> _Result:
+    async def arun(
+        self, operation: Callable[[Transaction], _Result], *, timeout: float | None = None
+    ) -> _Result:
         """Carry out an operation; a store that is not needed is not asked, so it may be down."""
         if self._alone:
             return operation(cast("Transaction", _Continuing(None, self._chain)))
         return await self._keeper.arun(
-            lambda transaction: operation(cast("Transaction", _Continuing(transaction, self._chain)))
+            lambda transaction: operation(cast("Transaction", _Continuing(transaction, self._chain))),
+            timeout=timeout,
         )
 
 

@@ -18,6 +18,7 @@ from dragoman.types import TERMINAL_EVENTS
 from dragoman_server.bodies import check_entries, parse_object
 from dragoman_server.exchange import error_body
 from dragoman_server.failures import abandon, as_api_error, caller_left
+from dragoman_server.key_limits import KeyLimitError
 from dragoman_server.websocket_memory import continuing
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from dragoman.errors import APIError
     from dragoman.turns import Turn
     from dragoman.types import Event
+    from dragoman_server.admissions import Admission
     from dragoman_server.authentication import Owner
     from dragoman_server.gateway import Limits
     from dragoman_server.service import Service
@@ -69,6 +71,8 @@ def error_frame(error: APIError) -> Event:
     if error.retry_after is not None:
         headers["retry-after"] = str(math.ceil(error.retry_after))
         headers["retry-after-ms"] = str(math.ceil(error.retry_after * 1000))
+    if isinstance(error, KeyLimitError):
+        headers |= {name.decode(): value.decode() for name, value in error.headers}
     flat = {name: told[name] for name in ("code", "message", "param")}
     return {
         "type": "error",
@@ -99,7 +103,7 @@ class SocketTurns:
     def __init__(
         self,
         service: Service,
-        owner: Owner,
+        authenticate: Callable[[], Awaitable[Owner]],
         memory: ConnectionMemory,
         lane: str | None,
         send: Callable[[Event], Awaitable[None]],
@@ -108,13 +112,13 @@ class SocketTurns:
 
         Args:
             service: the server's.
-            owner: whose turns they are.
+            authenticate: tells whose turns they are, and raises where they are nobody's any more.
             memory: the connection's.
             lane: the `stream_id` of the frames, or None.
             send: sends a frame of this lane; raises CallerLeftError.
         """
         self._service = service
-        self._owner = owner
+        self._authenticate = authenticate
         self._memory = memory
         self._lane = lane
         self._send = send
@@ -133,16 +137,20 @@ class SocketTurns:
         """
         self._told, self._last = None, {}
         turn: Turn | None = None
+        admission: Admission | None = None
         response: dict[str, Any] | None = None
         try:
             generate = _flag(frame, "generate")
             body = {name: value for name, value in frame.items() if name not in _NOT_ASKED}
             body["stream"] = True
             check_entries(body, self._service.limits)
-            turn = self._service.turn(body, self._owner, "websocket")
+            # The key may have ended since the connection was opened.
+            admission = self._service.admission(await self._authenticate())
+            turn = self._service.turn(body, admission, "websocket")
             chain = self._memory.find(turn.request.get("previous_response_id"))
             if chain is not None:
                 continuing(turn, chain)
+            await admission.admit_turn(turn, asks=generate)
             response = await (self._carry_out(turn) if generate else self._warm_up(turn))
         except asyncio.CancelledError:
             await self._fail(turn, why())
@@ -158,6 +166,9 @@ class SocketTurns:
             self._settle(turn, response, chain)
             # The last frame is sent when the next turn may refer to this one.
             await self._tell(self._last)
+        finally:
+            if turn is not None and admission is not None:
+                await admission.leave_turn(turn)
 
     async def _carry_out(self, turn: Turn) -> dict[str, Any]:
         """Send all events but the last; return the response."""

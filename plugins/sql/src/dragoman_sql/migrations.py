@@ -70,6 +70,69 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX dragoman_holders_response ON dragoman_holders (response_id)",
         "CREATE INDEX dragoman_items_key ON dragoman_items (item_key)",
     ),
+    (  # 3: what every call took, and sums of what older ones did
+        """CREATE TABLE dragoman_ledger (
+            id TEXT NOT NULL PRIMARY KEY,
+            at DOUBLE PRECISION NOT NULL,
+            day BIGINT NOT NULL,
+            owner TEXT NOT NULL,
+            end_user TEXT NOT NULL,
+            asked TEXT NOT NULL,
+            provider TEXT NOT NULL,
+            model TEXT NOT NULL,
+            tags TEXT NOT NULL,
+            conversation TEXT,
+            outcome TEXT NOT NULL,
+            input_tokens BIGINT NOT NULL,
+            cached_tokens BIGINT NOT NULL,
+            output_tokens BIGINT NOT NULL,
+            reasoning_tokens BIGINT NOT NULL,
+            cost BIGINT,
+            attempts BIGINT NOT NULL,
+            duration DOUBLE PRECISION NOT NULL
+        )""",
+        "CREATE INDEX dragoman_ledger_at ON dragoman_ledger (at)",
+        "CREATE INDEX dragoman_ledger_owner ON dragoman_ledger (owner, at)",
+        """CREATE TABLE dragoman_ledger_days (
+            key TEXT NOT NULL PRIMARY KEY,
+            day BIGINT NOT NULL,
+            owner TEXT NOT NULL,
+            end_user TEXT NOT NULL,
+            asked TEXT NOT NULL,
+            provider TEXT NOT NULL,
+            model TEXT NOT NULL,
+            tags TEXT NOT NULL,
+            calls BIGINT NOT NULL,
+            failed BIGINT NOT NULL,
+            unpriced BIGINT NOT NULL,
+            input_tokens BIGINT NOT NULL,
+            cached_tokens BIGINT NOT NULL,
+            output_tokens BIGINT NOT NULL,
+            reasoning_tokens BIGINT NOT NULL,
+            cost BIGINT NOT NULL
+        )""",
+        "CREATE INDEX dragoman_ledger_days_day ON dragoman_ledger_days (day)",
+    ),
+    (  # 4: keys, and money that was spent or may be
+        """CREATE TABLE dragoman_keys (
+            id TEXT NOT NULL PRIMARY KEY,
+            digest TEXT NOT NULL,
+            created_at DOUBLE PRECISION NOT NULL,
+            terms TEXT NOT NULL
+        )""",
+        """CREATE TABLE dragoman_accounts (
+            id TEXT NOT NULL PRIMARY KEY,
+            spent BIGINT NOT NULL,
+            held BIGINT NOT NULL
+        )""",
+        """CREATE TABLE dragoman_holds (
+            id TEXT NOT NULL PRIMARY KEY,
+            account TEXT NOT NULL,
+            amount BIGINT NOT NULL,
+            lease_until DOUBLE PRECISION NOT NULL
+        )""",
+        "CREATE INDEX dragoman_holds_lease ON dragoman_holds (lease_until)",
+    ),
 )
 
 _HISTORY = sa.table("dragoman_schema", sa.column("version"), sa.column("applied_at"))

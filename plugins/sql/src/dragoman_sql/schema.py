@@ -10,7 +10,20 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
-__all__ = ["conversations", "events", "holders", "item_key", "items", "metadata", "responses"]
+__all__ = [
+    "accounts",
+    "conversations",
+    "events",
+    "holders",
+    "holds",
+    "item_key",
+    "items",
+    "keys",
+    "ledger",
+    "ledger_days",
+    "metadata",
+    "responses",
+]
 
 _LONGEST_KEY = 200
 _UNSTORABLE = re.compile('^"|[\0\ud800-\udfff]')
@@ -128,3 +141,75 @@ items = sa.Table(
     sa.UniqueConstraint("conversation_id", "item_key"),
 )
 sa.Index("dragoman_items_key", items.c.item_key)
+
+_TAKEN = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens")
+
+ledger = sa.Table(
+    "dragoman_ledger",
+    metadata,
+    sa.Column("id", _Name, primary_key=True),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("day", sa.BigInteger, nullable=False),
+    sa.Column("owner", _Name, nullable=False),
+    sa.Column("end_user", _Name, nullable=False),
+    sa.Column("asked", _Name, nullable=False),
+    sa.Column("provider", _Name, nullable=False),
+    sa.Column("model", _Name, nullable=False),
+    sa.Column("tags", _JSON, nullable=False),
+    sa.Column("conversation", _Name),
+    sa.Column("outcome", sa.Text, nullable=False),
+    *(sa.Column(name, sa.BigInteger, nullable=False) for name in _TAKEN),
+    sa.Column("cost", sa.BigInteger),
+    sa.Column("attempts", sa.BigInteger, nullable=False),
+    sa.Column("duration", sa.Double, nullable=False),
+)
+"""What each call took; `day` is that of `at`."""
+sa.Index("dragoman_ledger_at", ledger.c.at)
+sa.Index("dragoman_ledger_owner", ledger.c.owner, ledger.c.at)
+
+ledger_days = sa.Table(
+    "dragoman_ledger_days",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("day", sa.BigInteger, nullable=False),
+    sa.Column("owner", _Name, nullable=False),
+    sa.Column("end_user", _Name, nullable=False),
+    sa.Column("asked", _Name, nullable=False),
+    sa.Column("provider", _Name, nullable=False),
+    sa.Column("model", _Name, nullable=False),
+    sa.Column("tags", _JSON, nullable=False),
+    sa.Column("calls", sa.BigInteger, nullable=False),
+    sa.Column("failed", sa.BigInteger, nullable=False),
+    sa.Column("unpriced", sa.BigInteger, nullable=False),
+    *(sa.Column(name, sa.BigInteger, nullable=False) for name in _TAKEN),
+    sa.Column("cost", sa.BigInteger, nullable=False),
+)
+"""What the calls of a day took together that are alike otherwise; `key` is a digest of how."""
+sa.Index("dragoman_ledger_days_day", ledger_days.c.day)
+
+keys = sa.Table(
+    "dragoman_keys",
+    metadata,
+    sa.Column("id", _Name, primary_key=True),
+    sa.Column("digest", _Name, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("terms", _JSON, nullable=False),
+)
+
+accounts = sa.Table(
+    "dragoman_accounts",
+    metadata,
+    sa.Column("id", _Name, primary_key=True),
+    sa.Column("spent", sa.BigInteger, nullable=False),
+    sa.Column("held", sa.BigInteger, nullable=False),
+)
+
+holds = sa.Table(
+    "dragoman_holds",
+    metadata,
+    sa.Column("id", _Name, primary_key=True),
+    sa.Column("account", _Name, nullable=False),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("lease_until", sa.Double, nullable=False),
+)
+sa.Index("dragoman_holds_lease", holds.c.lease_until)

@@ -7,7 +7,19 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from dragoman_sql.schema import conversations, events, holders, items, responses
+from dragoman.spending import Sums
+from dragoman_sql.schema import (
+    accounts,
+    conversations,
+    events,
+    holders,
+    holds,
+    items,
+    keys,
+    ledger,
+    ledger_days,
+    responses,
+)
 
 __all__ = ["Statements"]
 
@@ -16,6 +28,7 @@ _OWN_RESPONSE = sa.and_(responses.c.id == sa.bindparam("id_"), responses.c.owner
 _OWN_CONVERSATION = sa.and_(
     conversations.c.id == sa.bindparam("id_"), conversations.c.owner == sa.bindparam("owner_")
 )
+_ACCOUNTS = 0x6163636F756E7473  # "accounts": the key of PostgreSQL's advisory lock
 _UNFINISHED = sa.text("unfinished")  # word for word what the index says, or it would not be used
 
 
@@ -102,6 +115,41 @@ class Statements:
         .limit(1)
     )
 
+    get_key = sa.select(keys).where(keys.c.id == sa.bindparam("id_")).with_for_update(key_share=True)
+    list_keys = sa.select(keys).order_by(keys.c.created_at, keys.c.id)
+
+    get_account = sa.select(accounts.c.spent, accounts.c.held).where(accounts.c.id == sa.bindparam("id_"))
+    hold_on_account = (
+        sa.update(accounts)
+        .where(
+            accounts.c.id == sa.bindparam("id_"),
+            accounts.c.spent + accounts.c.held + sa.bindparam("amount_") <= sa.bindparam("most_"),
+        )
+        .values(held=accounts.c.held + sa.bindparam("amount_"))
+    )
+    change_account = (
+        sa.update(accounts)
+        .where(accounts.c.id == sa.bindparam("id_"))
+        .values(
+            spent=accounts.c.spent + sa.bindparam("spent_"), held=accounts.c.held - sa.bindparam("freed_")
+        )
+    )
+    add_hold = sa.insert(holds)
+    end_hold = (
+        sa.delete(holds).where(holds.c.id == sa.bindparam("id_")).returning(holds.c.account, holds.c.amount)
+    )
+    renew_hold = (
+        sa.update(holds).where(holds.c.id == sa.bindparam("id_")).values(lease_until=sa.bindparam("until_"))
+    )
+    _run_out = sa.and_(holds.c.lease_until <= sa.bindparam("now_"), holds.c.amount > 0)
+    sum_of_run_out = (
+        sa.select(holds.c.account, sa.func.sum(holds.c.amount), sa.func.count())
+        .where(_run_out)
+        .group_by(holds.c.account)
+    )
+    free_holds = sa.update(holds).where(_run_out).values(amount=0)
+    forget_holds = sa.delete(holds).where(holds.c.lease_until <= sa.bindparam("before_"))
+
     def __init__(self, dialect: str) -> None:
         """Build those that the databases' dialects spell.
 
@@ -111,9 +159,25 @@ class Statements:
         insert = _INSERTS[dialect]
         self.put_response = _replacing(insert(responses), responses)
         self.put_conversation = _replacing(insert(conversations), conversations)
+        changed_key = insert(keys)
+        self.put_key = changed_key.on_conflict_do_update(
+            index_elements=["id"],
+            set_={name: changed_key.excluded[name] for name in ("digest", "created_at", "terms")},
+        )
+        self.open_account = insert(accounts).on_conflict_do_nothing()
+        # One lock for all accounts: who takes rows one by one, several in a transaction, ends in deadlocks.
+        self.lock_accounts = (
+            sa.select(sa.func.pg_advisory_xact_lock(_ACCOUNTS)) if dialect == "postgresql" else None
+        )
         # Whoever was not told that a write arrived sends the same events again.
         self.add_events = insert(events).on_conflict_do_nothing()
         self.add_holders = insert(holders).on_conflict_do_nothing()
+        self.add_entry = insert(ledger).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+        adding_days = insert(ledger_days)
+        self.add_days = adding_days.on_conflict_do_update(
+            index_elements=["key"],
+            set_={name: ledger_days.c[name] + adding_days.excluded[name] for name in Sums._fields},
+        )
         adding = insert(items)
         self.add_items = adding.on_conflict_do_update(
             index_elements=["conversation_id", "item_key"], set_={"item": adding.excluded.item}

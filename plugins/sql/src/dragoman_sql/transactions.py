@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from dragoman.accounts import KEPT_AFTER_LEASE, Account, StoredKey
 from dragoman.state import StoredConversation, StoredResponse
+from dragoman_sql import ledger
 from dragoman_sql.schema import item_key
 
 if TYPE_CHECKING:
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
+    from dragoman.accounts import Hold
+    from dragoman.state import LedgerEntry, Spend
     from dragoman.types import Event, Item
     from dragoman_sql.statements import Statements
 
@@ -26,6 +30,7 @@ class SQLTransaction:
         """Make the verbs of a transaction that has begun on a connection."""
         self._connection = connection
         self._statements = statements
+        self._locked = False
 
     # ---- responses
 
@@ -150,11 +155,106 @@ class SQLTransaction:
         item: Item | None = self._connection.scalar(self._statements.get_item_of_conversation, wanted)
         return item
 
+    # ---- keys
+
+    def put_key(self, stored: StoredKey) -> None:
+        """Add or replace a key."""
+        self._connection.execute(self._statements.put_key, asdict(stored))
+
+    def get_key(self, key_id: str) -> StoredKey | None:
+        """Return a key; nobody else changes it before this ends."""
+        row = self._connection.execute(self._statements.get_key, {"id_": key_id}).one_or_none()
+        return None if row is None else StoredKey(**row._mapping)
+
+    def list_keys(self) -> Sequence[StoredKey]:
+        """Return all keys, oldest first."""
+        return [StoredKey(**row._mapping) for row in self._connection.execute(self._statements.list_keys)]
+
+    # ---- accounts
+
+    def get_account(self, account: str) -> Account:
+        """Return what an account stands at."""
+        row = self._connection.execute(self._statements.get_account, {"id_": account}).one_or_none()
+        return Account() if row is None else Account(*row)
+
+    def hold(self, hold: Hold, most: int) -> bool:
+        """Add a hold, unless it is too much."""
+        self._lock_accounts()
+        self._connection.execute(self._statements.open_account, {"id": hold.account, "spent": 0, "held": 0})
+        wanted = {"id_": hold.account, "amount_": hold.amount, "most_": most}
+        if not self._connection.execute(self._statements.hold_on_account, wanted).rowcount:
+            return False
+        self._connection.execute(self._statements.add_hold, asdict(hold))
+        return True
+
+    def settle(self, hold_id: str, cost: int) -> bool:
+        """End a hold."""
+        self._lock_accounts()
+        row = self._connection.execute(self._statements.end_hold, {"id_": hold_id}).one_or_none()
+        if row is None:
+            return False
+        account, amount = row
+        change = {"id_": account, "spent_": cost, "freed_": amount}
+        self._connection.execute(self._statements.change_account, change)
+        return True
+
+    def renew_holds(self, hold_ids: Sequence[str], lease_until: float) -> None:
+        """Set the leases of holds."""
+        if hold_ids:
+            self._lock_accounts()
+            rows = [{"id_": hold_id, "until_": lease_until} for hold_id in hold_ids]
+            self._connection.execute(self._statements.renew_hold, rows)
+
+    def free_holds(self, now: float) -> int:
+        """Make what has expired count for nothing."""
+        self._lock_accounts()
+        freed = 0
+        expired = self._connection.execute(self._statements.sum_of_run_out, {"now_": now}).all()
+        for account, amount, count in expired:
+            change = {"id_": account, "spent_": 0, "freed_": int(amount)}
+            self._connection.execute(self._statements.change_account, change)
+            freed += count
+        if expired:
+            self._connection.execute(self._statements.free_holds, {"now_": now})
+        self._connection.execute(self._statements.forget_holds, {"before_": now - KEPT_AFTER_LEASE})
+        return freed
+
+    def _lock_accounts(self) -> None:
+        """Let nobody else change accounts before this ends; SQLite has one writer anyway."""
+        if not self._locked and self._statements.lock_accounts is not None:
+            self._connection.execute(self._statements.lock_accounts)
+        self._locked = True
+
     # ---- retention
 
     def purge(self, now: float) -> int:
         """Delete the responses that have expired."""
         return self._connection.execute(self._statements.purge, {"now_": now}).rowcount
+
+    # ---- the ledger
+
+    def add_entry(self, entry: LedgerEntry) -> bool:
+        """Append an entry; tell whether it is new."""
+        return ledger.add_entry(self._connection, self._statements, entry)
+
+    def get_entry(self, entry_id: str) -> LedgerEntry | None:
+        """Return an entry that was not rolled up."""
+        return ledger.get_entry(self._connection, entry_id)
+
+    def get_spend(
+        self,
+        *,
+        by: Sequence[str] = (),
+        since: float | None = None,
+        until: float | None = None,
+        where: Mapping[str, str] | None = None,
+    ) -> Sequence[Spend]:
+        """Return what calls took together."""
+        return ledger.get_spend(self._connection, by, since, until, where or {})
+
+    def roll_up(self, before: float, most: int) -> int:
+        """Make sums by day of the oldest entries."""
+        return ledger.roll_up(self._connection, self._statements, before, most)
 
     # ---- rows
 

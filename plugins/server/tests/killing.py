@@ -12,6 +12,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -29,7 +30,7 @@ from dragoman.stores import open_store
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 __all__ = ["Callers", "kill_under_load", "serving"]
 
@@ -425,22 +426,26 @@ def _texts(items: list[dict[str, Any]]) -> list[str]:
 @asynccontextmanager
 async def serving(url: str, *options: str) -> AsyncIterator[tuple[aiohttp.ClientSession, int]]:
     """Run a server in a process group of its own; at the end it is killed, with all that it started."""
-    command = [sys.executable, "-m", "dragoman_cli", "serve", "--port", "0", "--log-level", "error"]
-    server = await asyncio.create_subprocess_exec(
-        *command, "--store", url, *options, stdout=asyncio.subprocess.PIPE, start_new_session=True
-    )
-    assert server.stdout is not None
-    try:
-        ready = (await server.stdout.readline()).decode()
-        found = re.search(r"http://[^ ]+", ready)
-        assert found, "the server did not start"
+    with _server(url, *options) as (address, process):
         timeout, connector = aiohttp.ClientTimeout(total=60), aiohttp.TCPConnector(limit=0)
-        async with aiohttp.ClientSession(found[0], timeout=timeout, connector=connector) as http:
-            yield http, server.pid
-    finally:
-        with contextlib.suppress(ProcessLookupError):  # killed already
-            os.killpg(server.pid, signal.SIGKILL)
-        await server.wait()
+        async with aiohttp.ClientSession(address, timeout=timeout, connector=connector) as http:
+            yield http, process
+
+
+@contextlib.contextmanager
+def _server(url: str, *options: str) -> Iterator[tuple[str, int]]:
+    # Not asyncio's own: that leaves the pipe open where the server had ended before it was waited for.
+    command = [sys.executable, "-m", "dragoman_cli", "serve", "--port", "0", "--log-level", "error"]
+    command += ["--store", url, *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as server:
+        try:
+            said = server.stdout.readline() if server.stdout else ""
+            found = re.search(r"http://[^ ]+", said)
+            assert found, "the server did not start"
+            yield found[0], server.pid
+        finally:
+            with contextlib.suppress(ProcessLookupError):  # killed already
+                os.killpg(server.pid, signal.SIGKILL)
 
 
 async def kill_under_load(

@@ -73,7 +73,7 @@ class World:
     """(time, deployment) of every request."""
 
     def prepare(self, deployment, model):
-        return SimpleNamespace(deployment=deployment, model=model)
+        return SimpleNamespace(deployment=deployment, model=model, target=None)
 
     def tries(self, *ids):
         return [moment for moment, deployment in self.seen if deployment in ids]

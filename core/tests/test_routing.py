@@ -25,7 +25,7 @@ def answered(here, calls=1, **options):
 
 
 def prepare(deployment, model):
-    return SimpleNamespace(deployment=deployment, model=model)
+    return SimpleNamespace(deployment=deployment, model=model, target=None)
 
 
 # ---- names

@@ -194,6 +194,18 @@ class Journey:
             self._end("timeout" if isinstance(error, APITimeoutError) else "failed", error, usage)
             self._learn(booking.stop, booking.load, error)
 
+    def declined(self, error: APIError) -> None:
+        """End the current attempt, which asked for more than the caller did and was refused.
+
+        The deployment may be asked again at once, for what the caller asked.
+        """
+        booking = self._booking
+        if booking is not None:
+            self._end("failed", error)
+            stop = booking.stop
+            stop.again[booking.load] = self._fleet.clock()
+            stop.allowed = max(stop.allowed, stop.repeats + 1)
+
     def cancelled(self) -> None:
         """End the call and release everything; harmless at any moment, also twice."""
         self._end("cancelled")

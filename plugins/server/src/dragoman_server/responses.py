@@ -11,7 +11,7 @@ from dragoman.conversations import Page
 from dragoman.errors import APIStatusError, BadRequestError
 from dragoman_server.attendance import Attendance
 from dragoman_server.bodies import check_entries
-from dragoman_server.exchange import query_flag, query_number
+from dragoman_server.exchange import plain_headers, query_flag, query_number
 from dragoman_server.failures import abandon, as_api_error, caller_left, server_stops
 from dragoman_server.paths import known_id
 from dragoman_server.streams import stream_events, stream_turn
@@ -40,27 +40,14 @@ async def create(exchange: Exchange) -> None:
             return
         memory = service.memory(exchange.owner)
         await stream_events(exchange, service.background.events(memory, turn.response_id))
-    elif turn.request.get("stream"):
+        return
+    exchange.journey = turn.journey
+    if turn.request.get("stream"):
         await stream_turn(exchange, turn)
     else:
         response = await whole(exchange, turn)
-        await exchange.answer(response, 200, *_told(response["dragoman"]))
-
-
-def _told(added: Mapping[str, Any]) -> list[tuple[bytes, bytes]]:
-    """Return what dragoman says of a response in headers, for those who don't read the body."""
-    attempts, cost = added["attempts"], added["cost"]
-    told = {
-        "x-dragoman-model": f"{added['provider']}/{added['model']}",
-        "x-dragoman-deployment": attempts[-1].get("deployment") if attempts else None,
-        "x-dragoman-attempts": str(len(attempts)),
-        "x-dragoman-cost": cost and cost["total"],
-    }
-    return [
-        (name.encode(), value.encode())
-        for name, value in told.items()
-        if value and value.isascii() and value.isprintable()
-    ]
+        cost = response["dragoman"]["cost"]
+        await exchange.answer(response, 200, *plain_headers({"x-dragoman-cost": cost and cost["total"]}))
 
 
 async def whole(exchange: Exchange, turn: Turn) -> dict[str, Any]:

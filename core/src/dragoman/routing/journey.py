@@ -83,8 +83,6 @@ class Journey:
         self._prepare = prepare
         self._options = options
         self._home = options.home
-        self._limit = call_limit(options.timeout, fleet.settings)
-        self._deadline = math.inf if self._limit is None else fleet.clock() + self._limit
         self._booking: Booking | None = None
         self._ended = False
         self._legs = 0
@@ -95,6 +93,8 @@ class Journey:
         """How long open circuits are waited for."""
         with fleet.lock:
             self._itinerary = Itinerary(fleet, name, options)
+            self._limit = call_limit(options.timeout, self._itinerary.first.group, fleet.settings)
+            self._deadline = math.inf if self._limit is None else fleet.clock() + self._limit
             self._choices = Choices(options, fleet.load(options.home), self._deadline)
         self._plan()
 

@@ -271,6 +271,31 @@ def test_a_call_ends_by_its_deadline_and_waits_for_nothing_that_does_not_fit():
         late.next()
 
 
+@pytest.mark.parametrize(
+    ("own", "deployments", "settings", "expected"),
+    [
+        (None, (None, None), 7, 7),
+        (None, (5, 6), 7, 5),
+        (None, (None, 6), None, 6),
+        (9.0, (5, 6), 7, 5),  # a number is one attempt's
+        (Timeout(total=3), (5, 6), 7, 3),
+        (Timeout(), (5, 6), 7, 5),
+    ],
+)
+def test_a_call_ends_by_the_deadline_of_whoever_says_one_first(own, deployments, settings, expected):
+    members = [deployment(f"a{place}", total_timeout=one) for place, one in enumerate(deployments)]
+    silent = dict.fromkeys(["a0", "a1", "b"], SILENCE)
+    here = world(
+        *members,
+        deployment("b", "b", total_timeout=1),  # of the fallback: the call is not for it
+        upstreams=silent,
+        fallbacks=[{"m": ["b"]}],
+        total_timeout=settings,
+    )
+    outcome = here.call(timeout=own)
+    assert outcome.seconds == expected
+
+
 def test_a_deadline_of_the_callers_does_not_count_against_a_deployment():
     here = world(deployment("a"), deployment("b", "b"), upstreams={"a": SILENCE}, fallbacks=[{"m": ["b"]}])
     for _ in range(10):

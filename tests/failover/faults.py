@@ -86,6 +86,16 @@ async def _no_prefill(exchange: Exchange) -> None:
     await (exchange.refuse("prefill") if role == "assistant" else exchange.answer())
 
 
+async def _cut(exchange: Exchange) -> None:
+    """Break off once; go on where the request has the beginning, else tell another story."""
+    await (_forgetful(exchange) if exchange.earlier else _s08(exchange))
+
+
+async def _forgetful(exchange: Exchange) -> None:
+    role, _ = exchange.wire.last_turn(exchange.one.body)
+    await exchange.answer(TOKENS if role == "assistant" else [OTHER_STORY])
+
+
 async def _s15(exchange: Exchange) -> None:
     began = exchange.earlier[0].began if exchange.earlier else exchange.one.began
     over = exchange.one.began - began >= exchange.profile.outage
@@ -94,7 +104,11 @@ async def _s15(exchange: Exchange) -> None:
 
 FAULTS: dict[str, Callable[[Exchange], Awaitable[None]]] = {
     HEALTHY: Exchange.answer,
+    "fb-cut-claude-sonnet-4-5": _cut,
+    "fb-cut-claude-sonnet-4-6": _cut,
+    "fb-forgetful-claude-sonnet-4-5": _forgetful,
     "fb-no-prefill": _no_prefill,
+    "fb-no-prefill-claude-sonnet-4-5": _no_prefill,
     "fb-other": lambda exchange: exchange.answer([OTHER_STORY]),
     "fb-slow": _slow,
     "fb-s01": _s01,

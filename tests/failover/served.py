@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.failover.cells import Cell
     from tests.failover.upstream import FaultyUpstream
 
-__all__ = ["ServerCaller", "served"]
+__all__ = ["ServerCaller", "read_events", "serve", "served"]
 
 
 class ServerCaller:
@@ -41,7 +41,7 @@ class ServerCaller:
             if answer.status_code != 200:
                 outcome.failure = _failure(answer.status_code, json.loads(said)["error"])
             elif self._cell.streamed:
-                _read_events(said, outcome)
+                read_events(said, outcome)
             else:
                 outcome.response = json.loads(said)
                 if outcome.response["status"] == "failed":
@@ -58,7 +58,8 @@ def _failure(status: int, error: dict[str, Any]) -> Failure:
     return Failure(status=status, code=error.get("code"), message=str(error.get("message")))
 
 
-def _read_events(said: str, outcome: Outcome) -> None:
+def read_events(said: str, outcome: Outcome) -> None:
+    """Note the events of a streamed answer."""
     *blocks, last, nothing = said.split("\n\n")
     if nothing or last != "data: [DONE]":
         raise ValueError(f"the stream ends in {said[-200:]!r}")
@@ -86,7 +87,13 @@ async def served(
         model_list += model_list_of(cell, upstream.url, prefix=prefix)
         fallbacks += fallbacks_of(cell, prefix=prefix)
     settings = {**router_settings(upstream.profile, streamed=streamed), "fallbacks": fallbacks}
-    config = {"model_list": model_list, "router_settings": settings}
+    async with serve({"model_list": model_list, "router_settings": settings}) as http:
+        yield http
+
+
+@contextlib.asynccontextmanager
+async def serve(config: dict[str, Any]) -> AsyncIterator[httpx.AsyncClient]:
+    """Run ``dragoman serve`` with a config.yaml."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "config.yaml"
         path.touch(0o600)

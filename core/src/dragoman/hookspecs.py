@@ -277,6 +277,21 @@ class ProviderSpec:
         """
 
     @hookspec(firstresult=True)
+    def supports_prefill(self, request: dict[str, Any], target: Target) -> bool | None:
+        """Optional: tell whether a model takes the beginning of its own answer, and goes on right behind it.
+
+        Where it does, core continues an answer that broke off in its text: it asks once more, with what the
+        caller has read as the last input item, a message of the assistant. It does so only for plain text:
+        no demanded form or tool, no `reasoning.effort`, no white space at the end. What else stands in the
+        way, such as a parameter of the provider's own, is for this hook to say.
+
+        Args:
+            request: the caller's request, as in ``translate_request`` but without that message, its input
+                not canonical.
+            target: model and settings.
+        """
+
+    @hookspec(firstresult=True)
     def translate_token_count(self, request: dict[str, Any], target: Target) -> HTTPRequest | None:
         """Optional: turn the same request into a question to the upstream's token counter.
 

@@ -99,6 +99,10 @@ class Provider:
         """Write a whole answer to `output`."""
         self._manager.hook.parse_response(payload=payload, output=output, target=target)
 
+    def supports_prefill(self, request: dict[str, Any], target: Target) -> bool:
+        """Tell whether a model goes on behind the beginning of its answer."""
+        return bool(self._manager.hook.supports_prefill(request=request, target=target))
+
     def translate_token_count(self, request: dict[str, Any], target: Target) -> HTTPRequest | None:
         """Return the question to the upstream's token counter; None where it has none."""
         http = self._manager.hook.translate_token_count(request=request, target=target)

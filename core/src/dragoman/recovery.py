@@ -1,8 +1,9 @@
 """What a caller is told of one response, over all attempts at it.
 
 A response is one sequence of events, however many attempts it takes. Until content was told, any other
-attempt may take the place of one that broke. Afterwards only one that says the same again: what it repeats is
-swallowed, what it adds goes on where the broken one stopped. Text that differs is never told.
+attempt may take the place of one that broke. Afterwards only one that goes on where the broken one stopped:
+because it is given what was told as its beginning (``dragoman.continuations``), or because it says the same
+again, and what it repeats is swallowed (``dragoman.splices``). Text that differs is never told.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dragoman.batches import RawEvents, events_of
+from dragoman.continuations import Continuation, text_to_continue
+from dragoman.splices import OPENING, MismatchError, Splice
 from dragoman.stream_errors import failed_events
-from dragoman.types import LIFECYCLE_EVENTS, TERMINAL_EVENTS
+from dragoman.types import LIFECYCLE_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -22,14 +25,6 @@ if TYPE_CHECKING:
     from dragoman.types import Event, Item
 
 __all__ = ["Delivery", "MismatchError"]
-
-_OPENING = frozenset(
-    {"response.output_item.added", "response.content_part.added", "response.reasoning_summary_part.added"}
-)
-
-
-class MismatchError(Exception):
-    """Another attempt says something else than what was told already."""
 
 
 class Delivery:
@@ -56,17 +51,37 @@ class Delivery:
         """
         self._recovery = recovery
         # What waits for content to follow it: an item announced may still go another way.
-        self._waits = _OPENING if settled_id else _OPENING | LIFECYCLE_EVENTS
+        self._waits = OPENING if settled_id else OPENING | LIFECYCLE_EVENTS
         self._known: set[str] = set()  # lifecycle events that were told
         self._waiting: list[Event] = []  # of this attempt
         self._ending: list[Event] = []  # to tell if no other attempt follows
         self._splice: Splice | None = None
+        self._continues = True  # whether an attempt may be given what was told
+        self._told_before = 0  # the current attempt
 
-    def begin(self) -> None:
-        """Take up an attempt; events of the one before that were not told are forgotten."""
+    @property
+    def to_continue(self) -> str:
+        """What the next attempt may be given as the beginning of its answer; mostly nothing."""
+        may = self._continues and self.committed and self._recovery == "continue"
+        return text_to_continue(self._partial_output()) if may else ""
+
+    def begin(self, beginning: str = "") -> None:
+        """Take up an attempt; events of the one before that were not told are forgotten.
+
+        Args:
+            beginning: what of the text it is given (see `to_continue`).
+        """
         self._waiting = []
+        self._told_before = self.told
         if self.committed:
-            self._splice = Splice(self._partial_output())
+            told = self._ending[-1]["response"] if self._ending else {"output": []}
+            self._splice = Continuation(told, beginning) if beginning else Splice(told["output"])
+
+    def declined(self) -> bool:
+        """Tell whether the attempt was to continue and did not, so that another may say all of it again."""
+        was = isinstance(self._splice, Continuation) and self.told == self._told_before
+        self._continues = self._continues and not was
+        return was
 
     def take(self, batch: Batch) -> Iterator[Batch]:
         """Yield what is told now that an attempt has come to events, its last not among them.
@@ -189,127 +204,3 @@ class Delivery:
             told.append(event if number == self.told else {**event, "sequence_number": self.told})
             self.told += 1
         return told
-
-
-class Splice:
-    """Joins what was told of a broken answer with another attempt at the same.
-
-    Possible where nothing but finished reasoning and then the text of one message was told: a call that was
-    begun cannot be taken back, nor be begun again.
-    """
-
-    def __init__(self, told: Sequence[Item]) -> None:
-        """Get ready.
-
-        Args:
-            told: the output items that the caller knows, the last one as it was cut.
-        """
-        self._message = told[-1] if told and told[-1]["type"] == "message" else None
-        self._before = list(told[: len(told) - (self._message is not None)])
-        self._text = _text(self._message) if self._message else ""
-        self._repeated = ""
-        self._skipped = 0  # items of the new answer, all reasoning, that the caller has no use for
-        self._answering = False  # whether the new answer has come to what follows its reasoning
-
-    @staticmethod
-    def possible(told: Sequence[Item]) -> bool:
-        """Return whether an answer can be continued that was cut here."""
-        *before, last = told or [{"type": "reasoning"}]
-        whole = all(item["type"] == "reasoning" and item.get("status") != "incomplete" for item in before)
-        if last["type"] == "reasoning":
-            return whole and last.get("status") != "incomplete"
-        plain = last["type"] == "message" and len(last["content"]) <= 1
-        return whole and plain and all(
-            part["type"] == "output_text" and not part["annotations"] for part in last["content"]
-        )  # fmt: skip
-
-    def take(self, event: Event) -> Sequence[Event]:
-        """Return what an event adds to what was told.
-
-        Raises:
-            MismatchError: it says something else.
-        """
-        if "output_index" not in event:
-            return ()
-        kind, index = event["type"], event["output_index"]
-        if not self._answering:
-            if kind != "response.output_item.added":
-                return ()
-            if event["item"]["type"] == "reasoning":
-                self._skipped += 1
-                return ()
-            self._answering = True
-            if self._message is not None and event["item"]["type"] != "message":
-                raise MismatchError
-        place = index - self._skipped + len(self._before)
-        if index > self._skipped or self._message is None:
-            return ({**event, "output_index": place},)
-        return self._of_message({**event, "output_index": place})
-
-    def finish(self, event: Event) -> Sequence[Event]:
-        """Return the last event, with the whole of the answer.
-
-        Raises:
-            MismatchError: the answer ended before it had said what was told already.
-        """
-        if self._message is not None and not self._caught_up:
-            raise MismatchError
-        response = event["response"]
-        added = response["output"][self._skipped :]
-        if self._message is not None:
-            added = [{**added[0], "id": self._message["id"]}, *added[1:]]
-        return ({**event, "response": {**response, "output": [*self._before, *added]}},)
-
-    def broke(self, ending: Sequence[Event]) -> list[Event] | None:
-        """Return the events that end the new answer, as those of the one that was told.
-
-        None where it had not come as far: then the first answer's own stand.
-        """
-        if not self._answering or not self._caught_up:
-            return None
-        joined: list[Event] = []
-        for event in ending:
-            if event["type"] in TERMINAL_EVENTS:
-                joined += self.finish(event)
-            else:
-                joined += self.take(event) if "output_index" in event else (event,)
-        return joined
-
-    @property
-    def _caught_up(self) -> bool:
-        return len(self._repeated) >= len(self._text)
-
-    def _of_message(self, event: Event) -> Sequence[Event]:
-        """Return what an event of the message adds that was cut."""
-        assert self._message is not None  # noqa: S101 - there is one, or nobody asks
-        kind = event["type"]
-        if kind in _OPENING and not event.get("content_index"):
-            return (
-                () if self._message["content"] or kind == "response.output_item.added" else self._own(event)
-            )
-        if event.get("content_index", 0) == 0 and kind == "response.output_text.delta":
-            return self._delta(event)
-        if not self._caught_up:
-            raise MismatchError
-        return self._own(event)
-
-    def _delta(self, event: Event) -> Sequence[Event]:
-        before = len(self._repeated)
-        self._repeated += event["delta"]
-        common = min(len(self._text), len(self._repeated))
-        if self._repeated[before:common] != self._text[before:common]:
-            raise MismatchError
-        fresh = self._repeated[max(before, len(self._text)) :]
-        return self._own({**event, "delta": fresh}) if fresh else ()
-
-    def _own(self, event: Event) -> Sequence[Event]:
-        """Return an event of the new message as one of the message that was told."""
-        assert self._message is not None  # noqa: S101 - see above
-        told_id = self._message["id"]
-        if "item" in event:
-            return ({**event, "item": {**event["item"], "id": told_id}},)
-        return ({**event, "item_id": told_id},)
-
-
-def _text(message: Item) -> str:
-    return "".join(part["text"] for part in message["content"])

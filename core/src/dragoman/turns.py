@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 from dragoman.batches import RawEvents, count_deltas, events_of, has_content
 from dragoman.brackets import new_id
 from dragoman.chains import Recalled, needs_store, recall, remember, with_ids
+from dragoman.continuations import continued_request, may_continue, not_continued
 from dragoman.costs import Cost, price_of, use_of
 from dragoman.errors import APIError, BadRequestError, DragomanError, ServiceUnavailableError
 from dragoman.ledger import enter, entry_of, warn_of_missing
 from dragoman.logs import log_as_the_environment_says
 from dragoman.records import Stopwatch, heard, record_of, tell
-from dragoman.recovery import Delivery, MismatchError
+from dragoman.recovery import Delivery
 from dragoman.snapshots import initial_response
+from dragoman.splices import MismatchError
 from dragoman.stream_errors import failed_events
 from dragoman.summaries import whole_response
 from dragoman.types import TERMINAL_EVENTS
@@ -111,6 +113,7 @@ class Turn:
         self._outcome: Outcome | None = None  # where the response does not say it
         self._delivery = self._new_delivery()
         self._session: Session | None = None
+        self._beginning = ""  # of the answer, where an attempt is given it
         self._recalled: Recalled | None = None
         self._shortened: dict[Call, Shortened | None] = {}
 
@@ -184,12 +187,18 @@ class Turn:
                         async for told in self._concluded(delivery.finish(last)):
                             yield told
         except MismatchError:
-            journey.cancelled()
-            delivery.give_up()
+            if delivery.declined():
+                journey.declined(not_continued())
+            else:
+                journey.cancelled()
+                delivery.give_up()
         except APIError as error:
             if self.response is not None:
                 raise  # it was whole, but could not be remembered
-            journey.failed(error)
+            if isinstance(error, BadRequestError) and delivery.declined():
+                journey.declined(error)
+            else:
+                journey.failed(error)
         else:
             failure = session.error
             if failure is not None:
@@ -341,7 +350,9 @@ class Turn:
             raise self.error
         while isinstance(step := self.journey.next(), float):
             await self._driver.sleep(step)
-        self._delivery.begin()
+        text = self._delivery.to_continue
+        self._beginning = text if text and may_continue(step.call) else ""
+        self._delivery.begin(self._beginning)
         return step
 
     def _new_delivery(self) -> Delivery:
@@ -355,7 +366,8 @@ class Turn:
         if call not in self._shortened:
             ask = partial(whole_response, driver=self._driver, timeout=leg.timeout)
             self._shortened[call] = await shorten(call, recalled, ask)
-        return replace(call, request=recalled.put_into(call.request)).session(
+        request = continued_request(recalled.put_into(call.request), self._beginning)
+        return replace(call, request=request).session(
             history=recalled.history,
             moved=self.journey.moved,
             shortened=self._shortened[call],

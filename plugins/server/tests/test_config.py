@@ -96,6 +96,7 @@ model_list:
       base_url: https://proxy.example
       timeout: 30
       stream_timeout: 5.5
+      total_timeout: 90
       max_retries: 3
       drop_params: true
       extra_headers: {x-team: blue}
@@ -122,6 +123,7 @@ model_list:
         "extra_headers": {"x-team": "blue"},
     }
     assert (deployment.timeout, deployment.stream_timeout, deployment.num_retries) == (30, 5.5, 3)
+    assert deployment.total_timeout == 90
     assert (deployment.rpm, deployment.weight, deployment.tags) == (100, 2, {"fast"})
     assert deployment.prices == {
         "base_model": "claude-sonnet-4-5",

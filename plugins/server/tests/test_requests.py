@@ -324,12 +324,26 @@ def test_headers_tell_who_answered_after_how_many_attempts(serve):
     refusing = script({"error": {"status": 403, "message": "no"}})
     failing = {"model": "a", "input": refusing, "fallbacks": ["b"]}
     with serve(*served) as server:
-        answer = httpx.post(f"{server.url}/responses", json={"model": "a", "input": "Hi"})
-        assert error(httpx.post(f"{server.url}/responses", json=failing), 403)
+        url = f"{server.url}/responses"
+        answer = httpx.post(url, json={"model": "a", "input": "Hi"})
+        streamed = httpx.post(url, json={"model": "b", "input": "Hi", "stream": True})
+        refused = [httpx.post(url, json={**failing, "stream": stream}) for stream in (False, True)]
+        wrong = httpx.post(url, json={"model": "a", "input": 1})
+        unknown = httpx.post(url, json={"model": "c", "input": "Hi"})
     told = {name: value for name, value in answer.headers.items() if name.startswith("x-dragoman")}
     assert told.pop("x-dragoman-cost", "0") == "0"
-    assert told == {
-        "x-dragoman-model": "echo/a",
-        "x-dragoman-deployment": "first",
-        "x-dragoman-attempts": "1",
-    }
+    assert told == went("echo/a", "first", "1")
+    assert went_by(streamed) == went("echo/b", "second", "1")
+    assert [(one.status_code, went_by(one)) for one in refused] == [(403, went("echo/b", "second", "2"))] * 2
+    assert (wrong.status_code, unknown.status_code) == (400, 404)
+    assert went_by(wrong) == went_by(unknown) == {}
+
+
+def went(model, deployment, attempts):
+    """Return the headers of a call whose last attempt this was."""
+    values = {"model": model, "deployment": deployment, "attempts": attempts}
+    return {f"x-dragoman-{name}": value for name, value in values.items()}
+
+
+def went_by(answer):
+    return {name: value for name, value in answer.headers.items() if name in went("", "", "")}

@@ -48,6 +48,9 @@ class Deployment:
     """Limits of one attempt, where the caller says nothing; a number is seconds for the whole attempt."""
     stream_timeout: float | None = None
     """Seconds until the first event of a stream."""
+    total_timeout: float | None = None
+    """Seconds that a call for `name` may take altogether, fallbacks included; of a group the least counts.
+    None: as the fleet's settings say."""
     num_retries: int | None = None
     """How often a passing failure is tried again; None: as the fleet's settings say."""
     cooldown_time: float | None = None

@@ -37,6 +37,9 @@ class Group:
         self.name = name
         self.adhoc = adhoc
         """Whether nobody has set it up: it has no circuit."""
+        totals = [one.total_timeout for one in deployments if one.total_timeout is not None]
+        self.total_timeout = min(totals, default=None)
+        """Seconds that a call for this name may take altogether."""
         weights = _weights(deployments)
         self.loads = [
             Load(deployment, weight) for deployment, weight in zip(deployments, weights, strict=True)

@@ -83,8 +83,6 @@ class Journey:
         self._prepare = prepare
         self._options = options
         self._home = options.home
-        self._limit = call_limit(options.timeout, fleet.settings)
-        self._deadline = math.inf if self._limit is None else fleet.clock() + self._limit
         self._booking: Booking | None = None
         self._ended = False
         self._legs = 0
@@ -95,6 +93,8 @@ class Journey:
         """How long open circuits are waited for."""
         with fleet.lock:
             self._itinerary = Itinerary(fleet, name, options)
+            self._limit = call_limit(options.timeout, self._itinerary.first.group, fleet.settings)
+            self._deadline = math.inf if self._limit is None else fleet.clock() + self._limit
             self._choices = Choices(options, fleet.load(options.home), self._deadline)
         self._plan()
 
@@ -193,6 +193,18 @@ class Journey:
         if booking is not None:
             self._end("timeout" if isinstance(error, APITimeoutError) else "failed", error, usage)
             self._learn(booking.stop, booking.load, error)
+
+    def declined(self, error: APIError) -> None:
+        """End the current attempt, which asked for more than the caller did and was refused.
+
+        The deployment may be asked again at once, for what the caller asked.
+        """
+        booking = self._booking
+        if booking is not None:
+            self._end("failed", error)
+            stop = booking.stop
+            stop.again[booking.load] = self._fleet.clock()
+            stop.allowed = max(stop.allowed, stop.repeats + 1)
 
     def cancelled(self, usage: Mapping[str, Any] | None = None) -> None:
         """End the call and release everything; harmless at any moment, also twice.

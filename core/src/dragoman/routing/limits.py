@@ -1,4 +1,4 @@
-"""The time limits of one attempt: the caller's, else the deployment's, else the fleet's."""
+"""The time limits of a call and its attempts: the caller's, else the deployment's, else the fleet's."""
 
 from __future__ import annotations
 
@@ -9,15 +9,24 @@ from dragoman.timeouts import Timeout
 
 if TYPE_CHECKING:
     from dragoman.routing.deployments import Deployment
+    from dragoman.routing.groups import Group
     from dragoman.routing.settings import RoutingSettings
 
 __all__ = ["attempt_limits", "call_limit"]
 
 
-def call_limit(own: Timeout | float | None, settings: RoutingSettings) -> float | None:
-    """Return the seconds that a call may take altogether; None is no limit."""
+def call_limit(own: Timeout | float | None, group: Group, settings: RoutingSettings) -> float | None:
+    """Return the seconds that a call may take altogether; None is no limit.
+
+    Args:
+        own: what the caller says.
+        group: the deployments of the model that was asked for.
+        settings: the fleet's.
+    """
     given = settings.timeout if own is None else own
-    return given.total if isinstance(given, Timeout) else None
+    stated = given.total if isinstance(given, Timeout) else None
+    limits = (stated, group.total_timeout, settings.total_timeout)
+    return next((limit for limit in limits if limit is not None), None)
 
 
 def attempt_limits(

@@ -41,6 +41,7 @@ _ROUTING: dict[str, tuple[str, Callable[[str, object], Any]]] = {
     "tags": ("tags", lambda field, value: frozenset(texts(field, value))),
     "timeout": ("timeout", _positive),
     "stream_timeout": ("stream_timeout", _positive),
+    "total_timeout": ("total_timeout", _positive),
     "num_retries": ("num_retries", whole),
     "max_retries": ("num_retries", whole),
     "cooldown_time": ("cooldown_time", number),

@@ -47,6 +47,8 @@ class RoutingSettings:
     """Limits of one attempt where neither caller nor deployment says; a number is the whole of it."""
     stream_timeout: float | None = None
     """Until the first event of a stream."""
+    total_timeout: float | None = None
+    """What a call may take altogether, waits and fallbacks included, where nobody says otherwise."""
     max_attempts: int | None = None
     """Attempts of one call altogether. None: what retries and fallbacks come to."""
     allowed_fails: int = 3
@@ -197,6 +199,7 @@ _READERS: dict[str, tuple[str, Callable[[str, object], Any]]] = {
     "retry_after": ("retry_after", number),
     "timeout": ("timeout", _seconds),
     "stream_timeout": ("stream_timeout", _seconds),
+    "total_timeout": ("total_timeout", _seconds),
     "max_attempts": ("max_attempts", lambda field, value: whole(field, value, least=1)),
     "allowed_fails": ("allowed_fails", whole),
     "cooldown_time": ("cooldown_time", number),

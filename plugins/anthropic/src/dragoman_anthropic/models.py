@@ -26,10 +26,12 @@ class Model(NamedTuple):
     """Whether it has ``output_config.format`` and strict tools."""
     inline_system: bool = True
     """Whether messages of the role ``system`` may stand inside the conversation."""
+    prefill: bool = False
+    """Whether it goes on behind a last turn of the assistant's; from 4.6 on that is refused."""
 
 
-_OLD = Model(4_096, 4_096, "none", (), structured=False, inline_system=False)
-_BUDGET = Model(64_000, 64_000, "budget", (), structured=True, inline_system=False)
+_OLD = Model(4_096, 4_096, "none", (), structured=False, inline_system=False, prefill=True)
+_BUDGET = Model(64_000, 64_000, "budget", (), structured=True, inline_system=False, prefill=True)
 
 # The first pattern found in the model's name decides, wherever the name comes from:
 # "claude-opus-4-1-20250805", "claude-opus-4-1@20250805", "anthropic.claude-opus-4-1-20250805-v1:0".

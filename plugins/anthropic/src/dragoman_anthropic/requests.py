@@ -16,7 +16,14 @@ from dragoman_anthropic.tools import Toolbox
 if TYPE_CHECKING:
     from dragoman.hookspecs import Target
 
-__all__ = ["MessagesBody", "messages_body", "token_count_body", "translate_request", "translate_token_count"]
+__all__ = [
+    "MessagesBody",
+    "messages_body",
+    "supports_prefill",
+    "token_count_body",
+    "translate_request",
+    "translate_token_count",
+]
 
 _VERSION = "2023-06-01"
 _OWN = frozenset(PARAMETERS)
@@ -60,6 +67,12 @@ def _addressed(body: MessagesBody, target: Target, path: str) -> HTTPRequest:
     return HTTPRequest(
         url=f"{base}/v1/{path}", json=body.json, headers=headers, warnings=tuple(body.warnings)
     )
+
+
+def supports_prefill(request: dict[str, Any], model: str) -> bool:
+    """Tell whether a model goes on behind the beginning of its answer: no newer one, and none that thinks."""
+    thinks = (request.get("thinking") or {}).get("type", "disabled") != "disabled"
+    return model_named(model).prefill and not thinks
 
 
 def token_count_body(request: dict[str, Any], target: Target) -> MessagesBody:

@@ -41,6 +41,7 @@ __all__ = [
     "parse_response",
     "parse_token_count",
     "provider_info",
+    "supports_prefill",
     "translate_compaction",
     "translate_request",
     "translate_token_count",
@@ -87,6 +88,12 @@ def parse_response(payload: Any, output: Output, target: Target) -> None:
 def handle_stream_event(event: StreamEvent, output: Output, target: Target) -> None:
     """Write one event of a streamed answer."""
     responses.handle_stream_event(event, output, target)
+
+
+@hookimpl
+def supports_prefill(request: dict[str, Any], target: Target) -> bool:
+    """Tell whether Claude goes on behind the beginning of its answer: before 4.6, where it does not think."""
+    return requests.supports_prefill(request, target)
 
 
 @hookimpl

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dragoman.hookspecs import HTTPRequest
 from dragoman_anthropic.requests import messages_body
+from dragoman_anthropic.requests import supports_prefill as claude_supports_prefill
 from dragoman_anthropic.requests import token_count_body as messages_count_body
 from dragoman_azure_ai.addresses import chat_url, messages_url, responses_url
 from dragoman_azure_ai.deployments import CHAT, MESSAGES, RESPONSES, Deployment, deployment_of
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from dragoman.hookspecs import Target
     from dragoman_anthropic.requests import MessagesBody
 
-__all__ = ["translate_compaction", "translate_request", "translate_token_count"]
+__all__ = ["supports_prefill", "translate_compaction", "translate_request", "translate_token_count"]
 
 _ANTHROPIC_VERSION = "2023-06-01"
 # Foundry checks a body against its own list of parameters, and answers 422 to all else; this lets it through
@@ -44,6 +45,12 @@ def translate_token_count(request: dict[str, Any], target: Target) -> HTTPReques
     deployment = deployment_of(target)
     ask = _COUNTS.get(deployment.wire)
     return ask(request, target, deployment) if ask is not None else None
+
+
+def supports_prefill(request: dict[str, Any], target: Target) -> bool:
+    """Tell whether a deployment goes on behind the beginning of its answer: of Claude, as everywhere."""
+    deployment = deployment_of(target)
+    return deployment.wire == MESSAGES and claude_supports_prefill(request, deployment.model)
 
 
 def _ask_chat(request: dict[str, Any], target: Target, deployment: Deployment) -> HTTPRequest:

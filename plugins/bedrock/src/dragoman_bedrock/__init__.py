@@ -27,6 +27,7 @@ __all__ = [
     "parse_response",
     "parse_token_count",
     "provider_info",
+    "supports_prefill",
     "translate_request",
     "translate_token_count",
 ]
@@ -42,6 +43,12 @@ def provider_info() -> ProviderInfo:
 def translate_request(request: dict[str, Any], target: Target) -> HTTPRequest:
     """Turn a Responses request into ``POST /model/{id}/converse``."""
     return requests.translate_request(request, target)
+
+
+@hookimpl
+def supports_prefill(request: dict[str, Any], target: Target) -> bool:
+    """Tell whether Claude goes on behind the beginning of its answer: before 4.6, where it does not think."""
+    return requests.supports_prefill(request, target)
 
 
 @hookimpl

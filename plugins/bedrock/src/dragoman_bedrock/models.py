@@ -40,11 +40,15 @@ class Model(NamedTuple):
     """Whether CountTokens knows it."""
     system_tools: bool = False
     """Whether it has ``nova_grounding`` and ``nova_code_interpreter``."""
+    prefill: bool = False
+    """Whether it goes on behind a last turn of the assistant's: Claude before 4.6."""
 
 
 _CLAUDE = Model("claude", "adaptive", _EFFORTS, 128_000, inline_system=True, counts=True)
-_BUDGET = _CLAUDE._replace(thinking="budget", efforts=(), output_limit=64_000, inline_system=False)
-_OLD_CLAUDE = Model("claude", "none", structured=False)
+_BUDGET = _CLAUDE._replace(
+    thinking="budget", efforts=(), output_limit=64_000, inline_system=False, prefill=True
+)
+_OLD_CLAUDE = Model("claude", "none", structured=False, prefill=True)
 _NOVA = Model("nova", "none", structured=False)
 _OPEN = Model(raw_reasoning=True)
 _PLAIN = Model(thinking="none", structured=False, demands=())

@@ -21,7 +21,7 @@ from dragoman_bedrock.tools import Toolbox
 if TYPE_CHECKING:
     from dragoman.hookspecs import Target
 
-__all__ = ["ConverseBody", "converse_body", "translate_request", "translate_token_count"]
+__all__ = ["ConverseBody", "converse_body", "supports_prefill", "translate_request", "translate_token_count"]
 
 _STREAM_TYPE = "application/vnd.amazon.eventstream"
 _COUNTED = ("messages", "system", "toolConfig", "additionalModelRequestFields")
@@ -65,6 +65,12 @@ def translate_token_count(request: dict[str, Any], target: Target) -> HTTPReques
         json={"input": {"converse": counted}},
         headers={"accept": "application/json"},
     )
+
+
+def supports_prefill(request: dict[str, Any], target: Target) -> bool:
+    """Tell whether a model goes on behind the beginning of its answer: of Claude, while it does not think."""
+    thinking = request.get("thinking") or (request.get("additionalModelRequestFields") or {}).get("thinking")
+    return model_named(family_name(target)).prefill and (thinking or {}).get("type", "disabled") == "disabled"
 
 
 def converse_body(request: dict[str, Any], target: Target) -> ConverseBody:

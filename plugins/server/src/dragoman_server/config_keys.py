@@ -98,7 +98,7 @@ _BACKGROUND = "is not needed: background responses work on every provider, kept 
 
 _ROUTER = {
     **_used("whole", "num_retries"),
-    **_used("positive", "timeout stream_timeout"),
+    **_used("positive", "timeout stream_timeout total_timeout"),
     **_used("mapping", "model_group_alias"),
     **_FALLBACKS,
     **_used("text", "routing_strategy stream_recovery"),
@@ -251,7 +251,7 @@ CREDENTIAL: dict[str, Key] = {
 
 LITELLM_PARAMS: dict[str, Key] = {
     **_used("text", "model custom_llm_provider litellm_credential_name mock_response"),
-    **_used("positive", "timeout stream_timeout"),
+    **_used("positive", "timeout stream_timeout total_timeout"),
     **_used("whole", "num_retries max_retries"),
     **_used("flag", "drop_params"),
     **_used("text map", "extra_headers"),

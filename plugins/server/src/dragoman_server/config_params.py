@@ -42,6 +42,7 @@ _ROUTING = (
     "tags",
     "timeout",
     "stream_timeout",
+    "total_timeout",
     "num_retries",
     "cooldown_time",
     "stream_recovery",

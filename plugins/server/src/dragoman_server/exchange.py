@@ -17,9 +17,10 @@ from dragoman_server.key_limits import KeyLimitError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+    from dragoman.routing import Journey
     from dragoman_server.service import Service
 
-__all__ = ["Exchange", "error_body", "query_flag", "query_number"]
+__all__ = ["Exchange", "error_body", "plain_headers", "query_flag", "query_number"]
 
 _JSON = (b"content-type", b"application/json")
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
@@ -50,6 +51,8 @@ class Exchange:
         """Whether an answer has begun."""
         self.standing: Sequence[tuple[bytes, bytes]] = ()
         """Headers that say how the caller's key stands."""
+        self.journey: Journey | None = None
+        """Of the call that is answered: where it went is told in headers, whatever comes of it."""
         self._query: bytes = scope.get("query_string", b"")
 
     # ---- the request --------------------------------------------------------------------------------
@@ -76,7 +79,8 @@ class Exchange:
     async def start(self, status: int, *headers: tuple[bytes, bytes]) -> None:
         """Begin the answer."""
         self.started = True
-        named = [*headers, *self.standing, (b"x-request-id", self.request_id.encode())]
+        told = (*self.standing, (b"x-request-id", self.request_id.encode()), *_attempts(self.journey))
+        named = [*headers, *told]
         await self.send({"type": "http.response.start", "status": status, "headers": named})
 
     async def answer(self, value: Any, status: int = 200, *headers: tuple[bytes, bytes]) -> None:
@@ -96,6 +100,29 @@ class Exchange:
         if isinstance(error, KeyLimitError):
             self.standing = error.headers
         await self.answer(error_body(error), error.status_code, *advice, *headers)
+
+
+def plain_headers(told: Mapping[str, str | None]) -> list[tuple[bytes, bytes]]:
+    """Return headers, without those whose values there are none, or none that HTTP takes."""
+    return [
+        (name.encode(), value.encode())
+        for name, value in told.items()
+        if value and value.isascii() and value.isprintable()
+    ]
+
+
+def _attempts(journey: Journey | None) -> list[tuple[bytes, bytes]]:
+    """Return what is known of a call's attempts by now: how many, and the last one's model and deployment."""
+    if journey is None:
+        return []
+    attempts = journey.attempts
+    return plain_headers(
+        {
+            "x-dragoman-model": attempts[-1].model if attempts else None,
+            "x-dragoman-deployment": attempts[-1].deployment if attempts else None,
+            "x-dragoman-attempts": str(len(attempts)),
+        }
+    )
 
 
 def error_body(error: APIError) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from dragoman.conversations import Page
 from dragoman.errors import APIStatusError, BadRequestError
 from dragoman_server.attendance import Attendance
 from dragoman_server.bodies import check_entries
-from dragoman_server.exchange import query_flag, query_number
+from dragoman_server.exchange import plain_headers, query_flag, query_number
 from dragoman_server.failures import abandon, as_api_error, caller_left, server_stops
 from dragoman_server.paths import known_id
 from dragoman_server.streams import stream_events, stream_turn
@@ -38,18 +38,20 @@ async def create(exchange: Exchange) -> None:
     turn = service.turn(body, admission)
     await admission.admit_turn(turn)
     exchange.standing = admission.headers
-    background = bool(turn.request.get("background"))
+    if turn.request.get("background"):
+        await _begin(exchange, turn, admission)
+        return
+    exchange.journey = turn.journey
     try:
-        if background:
-            await _begin(exchange, turn, admission)
-        elif turn.request.get("stream"):
+        if turn.request.get("stream"):
             await stream_turn(exchange, turn)
         else:
             response = await whole(exchange, turn)
-            await exchange.answer(response, 200, *_told(response["dragoman"]))
+            cost = response["dragoman"]["cost"]
+            told = plain_headers({"x-dragoman-cost": cost and cost["total"]})
+            await exchange.answer(response, 200, *told)
     finally:
-        if not background:
-            await admission.leave_turn(turn)
+        await admission.leave_turn(turn)
 
 
 async def _begin(exchange: Exchange, turn: Turn, admission: Admission) -> None:
@@ -66,22 +68,6 @@ async def _begin(exchange: Exchange, turn: Turn, admission: Admission) -> None:
         await stream_events(exchange, service.background.events(memory, turn.response_id))
     else:
         await exchange.answer(queued)
-
-
-def _told(added: Mapping[str, Any]) -> list[tuple[bytes, bytes]]:
-    """Return what dragoman says of a response in headers, for those who don't read the body."""
-    attempts, cost = added["attempts"], added["cost"]
-    told = {
-        "x-dragoman-model": f"{added['provider']}/{added['model']}",
-        "x-dragoman-deployment": attempts[-1].get("deployment") if attempts else None,
-        "x-dragoman-attempts": str(len(attempts)),
-        "x-dragoman-cost": cost and cost["total"],
-    }
-    return [
-        (name.encode(), value.encode())
-        for name, value in told.items()
-        if value and value.isascii() and value.isprintable()
-    ]
 
 
 async def whole(exchange: Exchange, turn: Turn) -> dict[str, Any]:

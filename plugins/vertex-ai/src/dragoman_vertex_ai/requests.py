@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from dragoman_anthropic.requests import supports_prefill as claude_supports_prefill
 from dragoman_vertex_ai import claude, gemini
 from dragoman_vertex_ai.addresses import address_of, project_of
 from dragoman_vertex_ai.credentials import is_express
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from dragoman.hookspecs import HTTPRequest, Target
 
-__all__ = ["translate_request", "translate_token_count"]
+__all__ = ["supports_prefill", "translate_request", "translate_token_count"]
 
 _REQUESTS: dict[str, Callable[..., HTTPRequest]] = {
     GOOGLE: gemini.translate_request,
@@ -52,3 +53,9 @@ def translate_token_count(request: dict[str, Any], target: Target) -> HTTPReques
     model = model_named(target.model)
     where = address_of(target, model, express=is_express(target, model))
     return _COUNTS[model.publisher](request, target, model, where)
+
+
+def supports_prefill(request: dict[str, Any], target: Target) -> bool:
+    """Tell whether a model goes on behind the beginning of its answer: of Claude, the same as everywhere."""
+    model = model_named(target.model)
+    return model.publisher == ANTHROPIC and claude_supports_prefill(request, model.name)

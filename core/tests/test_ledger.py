@@ -250,7 +250,9 @@ def test_a_client_tells_what_its_calls_cost(toy):
     toy(toy.whole(*ANSWER))
     with Dragoman() as client:
         for model in ("toy/m", "toy/m", "toy/unknown"):
-            client.responses.create(model=model, input="Hi")
+            response = client.responses.create(model=model, input="Hi", unsupported="warn")
+            cost = dragoman.cost(client.responses.retrieve(response.id))
+            assert (cost and picodollars(cost)) == (ONE if model == "toy/m" else None)
         known, unknown = client.spend(by=["model"])
         assert (known.of, known.calls, known.dollars) == ({"model": "m"}, 2, 40 + 20 * Decimal("1e-12"))
         assert (unknown.unpriced, unknown.dollars) == (1, None)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,14 @@ def test_a_newcomers_conversation_survives_a_restart(environment, tmp_path, run_
     (code,) = (match[2] for match in FENCE.finditer(page) if SERVED in match[2])
     with serving(environment, tmp_path, *command[2:]) as address:
         said, first = run_python(code.replace(SERVED, address)).rsplit(maxsplit=1)
+    spend = shlex.split(re.search(r"^dragoman spend .*$", page, re.MULTILINE)[0])
+    told = subprocess.run(
+        [sys.executable, "-m", "dragoman_cli", *spend[1:]],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    heading, *rows = (line.split() for line in told.stdout.splitlines())
+    assert heading[:3] == ["day", "model", "calls"]
+    assert [row[1:3] for row in rows[:-1]] == [["echo", "1"]]
     with (
         serving(environment, tmp_path, *command[2:]) as address,
         OpenAI(base_url=f"{address}/v1", api_key="none") as client,

@@ -245,6 +245,26 @@ def test_a_store_that_is_forgotten_has_what_its_calls_cost(toy):
     assert len(store._entries) <= 10
 
 
+@pytest.mark.usefixtures("priced")
+def test_a_client_tells_what_its_calls_cost(toy):
+    toy(toy.whole(*ANSWER))
+    with Dragoman() as client:
+        for model in ("toy/m", "toy/m", "toy/unknown"):
+            response = client.responses.create(model=model, input="Hi", unsupported="warn")
+            cost = dragoman.cost(client.responses.retrieve(response.id))
+            assert (cost and picodollars(cost)) == (ONE if model == "toy/m" else None)
+        known, unknown = client.spend(by=["model"])
+        assert (known.of, known.calls, known.dollars) == ({"model": "m"}, 2, 40 + 20 * Decimal("1e-12"))
+        assert (unknown.unpriced, unknown.dollars) == (1, None)
+        assert client.spend(since=time.time() + 60) == []
+        for wrong in ({"by": ["colour"]}, {"where": {"day": "2026-11-23"}}):
+            with pytest.raises(dragoman.BadRequestError, match="there is: owner, user"):
+                client.spend(**wrong)
+    assert asyncio.run(AsyncDragoman().spend()) == []
+    with pytest.raises(dragoman.BadRequestError, match="store=False"):
+        Dragoman(store=False).spend()
+
+
 # ---- in the background
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, Unpack, overload
 
 from dragoman.calls import CallOptions, Defaults
-from dragoman.kept_resources import AsyncConversations, Conversations
+from dragoman.kept_resources import AsyncConversations, Conversations, present
 from dragoman.parameters import full_table
 from dragoman.providers import described
 from dragoman.resources import AsyncResponses, Responses
+from dragoman.spending import spend
 from dragoman.stores import memory_of
 from dragoman.transport import AsyncTransport, Transport
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from dragoman.models import Response
     from dragoman.parameters import Policy, Unsupported
     from dragoman.routing import Fleet
-    from dragoman.state import Store
+    from dragoman.state import Spend, Store
     from dragoman.streaming import AsyncResponseStream, ResponseStream
     from dragoman.timeouts import Timeout
     from dragoman.types import ObjectParam
@@ -87,6 +88,28 @@ class Dragoman:
         self.responses = Responses(self._defaults, self._transport, self._memory)
         self.conversations = Conversations(self._memory)
 
+    def spend(
+        self,
+        *,
+        by: Sequence[str] = (),
+        since: float | None = None,
+        until: float | None = None,
+        where: Mapping[str, str] | None = None,
+    ) -> Sequence[Spend]:
+        """Return what all calls took whose ledger is in this client's store, or each group of them.
+
+        Args:
+            by: what tells groups apart: any of owner, user, asked, provider, model, tag, day.
+            since: Unix time of the first calls that count; None: all do.
+            until: Unix time of the first that do not.
+            where: values that calls must have, by these names.
+
+        Raises:
+            BadRequestError: an unknown name, or this client was made with ``store=False``.
+        """
+        memory = present(self._memory)
+        return memory.keeper.run(partial(spend, by=by, since=since, until=until, where=where or {}))
+
     def close(self) -> None:
         """Close the connections, and the store."""
         self._transport.close()
@@ -136,6 +159,18 @@ class AsyncDragoman:
         self._memory = memory_of(store)
         self.responses = AsyncResponses(self._defaults, self._transport, self._memory)
         self.conversations = AsyncConversations(self._memory)
+
+    async def spend(
+        self,
+        *,
+        by: Sequence[str] = (),
+        since: float | None = None,
+        until: float | None = None,
+        where: Mapping[str, str] | None = None,
+    ) -> Sequence[Spend]:
+        """Return what calls took (see ``Dragoman.spend``)."""
+        memory = present(self._memory)
+        return await memory.keeper.arun(partial(spend, by=by, since=since, until=until, where=where or {}))
 
     async def close(self) -> None:
         """Close the connections, and the store."""

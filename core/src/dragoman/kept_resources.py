@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dragoman.turns import Memory
     from dragoman.types import Item
 
-__all__ = ["AsyncConversations", "AsyncInputItems", "Conversations", "InputItems", "arun", "run"]
+__all__ = ["AsyncConversations", "AsyncInputItems", "Conversations", "InputItems", "arun", "present", "run"]
 
 _Result = TypeVar("_Result")
 
@@ -202,17 +202,22 @@ def run(memory: Memory | None, operation: Callable[..., _Result], **arguments: A
     Raises:
         BadRequestError: it keeps nothing.
     """
-    memory = _present(memory)
+    memory = present(memory)
     return memory.keeper.run(partial(operation, owner=memory.owner, **arguments))
 
 
 async def arun(memory: Memory | None, operation: Callable[..., _Result], **arguments: Any) -> _Result:
     """Carry out an operation without blocking the event loop (see ``run``)."""
-    memory = _present(memory)
+    memory = present(memory)
     return await memory.keeper.arun(partial(operation, owner=memory.owner, **arguments))
 
 
-def _present(memory: Memory | None) -> Memory:
+def present(memory: Memory | None) -> Memory:
+    """Return what a client keeps things in.
+
+    Raises:
+        BadRequestError: it keeps nothing.
+    """
     if memory is None:
         raise BadRequestError("this client keeps nothing: it was made with store=False", code="no_store")
     return memory

@@ -129,13 +129,14 @@ def _taken(turn: Turn) -> tuple[list[Mapping[str, Any]], int | None]:
     """Return the usage of all attempts, and what is known of their cost: None where that is nothing."""
     reports = list(turn.journey.attempts)
     usage = (turn.response or {}).get("usage")
+    last = reports[-1] if reports else None
     usages: list[Mapping[str, Any]] = []
     costs: list[int | None] = []
     if usage:
         usages.append(usage)
         costs.append(0 if turn.journey.call.mocked else picodollars(turn.cost))
-        # The answer is that of one of the attempts: of a failed one, not always of the last.
-        own = next((report for report in reversed(reports) if report.usage == usage), None)
+        # The answer is that of one of the attempts: where it failed, not always of the last.
+        own = next((report for report in reversed(reports) if report.usage == usage), last)
         reports = [report for report in reports if report is not own]
     for report in reports:
         if report.usage:

@@ -13,11 +13,11 @@ from dragoman.errors import BadRequestError
 from dragoman.state import Spend
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from dragoman.state import LedgerEntry
+    from dragoman.state import LedgerEntry, Transaction
 
-__all__ = ["FILTERS", "GROUPS", "Day", "Sums", "Tally", "check_spend", "day_of", "sums_of"]
+__all__ = ["FILTERS", "GROUPS", "Day", "Sums", "Tally", "day_of", "spend", "sums_of"]
 
 FILTERS = ("owner", "user", "asked", "provider", "model", "tag")
 """What calls can be chosen by."""
@@ -118,8 +118,15 @@ def _shown(name: str, value: object) -> str:
     return str(value)
 
 
-def check_spend(by: Iterable[str], where: Collection[str] = ()) -> None:
-    """Check what is asked of ``get_spend``.
+def spend(
+    transaction: Transaction,
+    *,
+    by: Sequence[str],
+    since: float | None,
+    until: float | None,
+    where: Mapping[str, str],
+) -> Sequence[Spend]:
+    """Return what calls took (see ``Transaction.get_spend``).
 
     Raises:
         BadRequestError: an unknown name; `param` is "by", or the filter.
@@ -134,3 +141,4 @@ def check_spend(by: Iterable[str], where: Collection[str] = ()) -> None:
             raise BadRequestError(
                 f"calls cannot be chosen by {name!r}; there is: {', '.join(FILTERS)}", param=name
             )
+    return transaction.get_spend(by=by, since=since, until=until, where=where)

@@ -8,6 +8,7 @@ store. ``MemoryStore`` is the one that comes with core; dragoman-sql is durable.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -121,6 +122,11 @@ class Spend:
     reasoning_tokens: int
     cost: int
     """In millionths of a millionth of a dollar."""
+
+    @property
+    def dollars(self) -> Decimal | None:
+        """The cost; None where it is not known of any of the calls."""
+        return None if self.unpriced == self.calls else self.cost * Decimal("1e-12")
 
 
 class Transaction(Protocol):

@@ -309,7 +309,7 @@ litellm_settings:
   callbacks: [otel]
   cache: true
   cache_params: {type: redis, whatever: 1}
-  max_budget: 10
+  max_internal_user_budget: 10
 general_settings:
   store_model_in_db: true
   alerting: [slack]
@@ -321,11 +321,42 @@ callback_settings: {otel: {message_logging: false}}
     nothing = {message.split()[0] for _, message in said(config, "warning")}
     assert nothing == {
         "router_settings.redis_host",
-        *(f"litellm_settings.{name}" for name in ("callbacks", "cache", "cache_params", "max_budget")),
+        *(
+            f"litellm_settings.{name}"
+            for name in ("callbacks", "cache", "cache_params", "max_internal_user_budget")
+        ),
         *(f"general_settings.{name}" for name in ("store_model_in_db", "alerting")),
         "guardrails",
         "callback_settings",
     }
+
+
+@pytest.mark.parametrize(
+    ("settings", "budget"),
+    [
+        ("{max_budget: 12.5, budget_duration: 1mo}", (12_500_000_000_000, "month")),
+        ("{max_budget: 1e-6, budget_duration: 7d}", (1_000_000, "7d")),
+        ("{max_budget: 3}", (3_000_000_000_000, None)),
+        ("{max_budget: 0, budget_duration: 7d}", None),
+    ],
+)
+def test_what_all_calls_together_may_cost(read, settings, budget):
+    config = read(entry(model="echo/x") + f"\nlitellm_settings: {settings}\n")
+    assert said(config) == []
+    found = config.server.budget
+    assert (found and (found.amount, found.period)) == budget
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("{max_budget: 1, budget_duration: often}", "budget_duration must be a span such as"),
+        ("{max_budget: 1e9}", "max_budget must be dollars, a number from 0 to 1000000"),
+    ],
+)
+def test_what_is_wrong_with_a_budget(read, settings, message):
+    ((_, words),) = said(read(entry(model="echo/x") + f"\nlitellm_settings: {settings}\n"))
+    assert message in words
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ BUILT_IN = {
 }
 """The commands of this package, by name: modules. Another distribution cannot replace them."""
 
-_ELSEWHERE = {"serve": "dragoman-server", "keys": "dragoman-server"}
+_ELSEWHERE = {"keys": "dragoman-server", "serve": "dragoman-server", "spend": "dragoman-server"}
 
 
 class Command(Protocol):

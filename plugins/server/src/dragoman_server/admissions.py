@@ -38,9 +38,8 @@ class Admission:
         self._service = service
         self._place: Place | None = None
         self._reservation: Reservation | None = None
-        self._budgeted = service.config.budget is not None or (
-            owner.key is not None and owner.key.budget is not None
-        )
+        self._of_all = service.config.budget
+        self._budgeted = self._of_all is not None or (owner.key is not None and owner.key.budget is not None)
 
     @property
     def entered(self) -> Callable[[Transaction, LedgerEntry], None] | None:
@@ -134,9 +133,9 @@ class Admission:
         if key is not None and (of_key := limit_of_key(key, now)) is not None:
             limits.append(of_key)
             unknown = key.budget is not None and key.budget.unknown_prices
-        if service.config.budget is not None:
-            limits.append(limit_of("This server", _ALL, service.config.budget, 0.0, now))
-            unknown = unknown and service.config.budget.unknown_prices
+        if self._of_all is not None:
+            limits.append(limit_of("This server", _ALL, self._of_all, 0.0, now))
+            unknown = unknown and self._of_all.unknown_prices
         amount = price(journey, tokens, most, unknown=unknown)
         try:
             self._reservation = await service.reservations.hold(limits, amount)

@@ -25,6 +25,9 @@ from dragoman_server.config_params import Context
 from dragoman_server.config_sections import read_key, read_section, unknown_key
 from dragoman_server.config_values import expand
 from dragoman_server.gateway import Limits, ServerConfig
+from dragoman_server.key_terms import read_amount
+from dragoman_server.keys import Budget, picodollars
+from dragoman_server.periods import MONTH, seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,6 +47,8 @@ _OF_BOTH = (
     "allowed_fails",
     "cooldown_time",
 )
+_MONTHS = {"1mo": MONTH, "monthly": MONTH, "daily": "1d", "weekly": "7d"}
+"""Periods that LiteLLM names otherwise."""
 _KEY_VARIABLES = ("DRAGOMAN_MASTER_KEY", "LITELLM_MASTER_KEY")
 _SHORT_KEY = 16  # characters: a shorter key can be guessed
 _DAY = 24 * 60 * 60.0
@@ -149,6 +154,7 @@ class _FileReader:
             master_key=self._master_key(),
             store=self._store(),
             limits=self._limits(),
+            budget=self._budget(),
             unstored_without_store=self._general.get("allow_requests_on_db_unavailable", False),
             **settings,
         )
@@ -254,6 +260,29 @@ class _FileReader:
         self._findings.hide(url, None if node.from_environment or "@" not in url else node.place)
         check_store(url, self._findings, node)
         return url
+
+    def _budget(self) -> Budget | None:
+        """Return what all calls together may cost. As in LiteLLM 0 is no limit, and no price no cost."""
+        amount, period = self._litellm.get("max_budget"), self._litellm.get("budget_duration")
+        if not amount:
+            return None
+        if period is not None:
+            period = _MONTHS.get(period, period)
+            if period != MONTH and seconds_of(period) is None:
+                node = self._node("litellm_settings", "budget_duration")
+                self._findings.error(
+                    node.place if node else None,
+                    "litellm_settings.budget_duration must be a span such as 30s, 12h, 7d, 30d or 1mo, "
+                    f"not {period!r}",
+                )
+                return None
+        try:
+            told = read_amount("litellm_settings.max_budget", amount)
+        except BadRequestError as problem:
+            node = self._node("litellm_settings", "max_budget")
+            self._findings.error(node.place if node else None, problem.message)
+            return None
+        return Budget(amount=picodollars(told), period=period, unknown_prices=True)
 
     def _limits(self) -> Limits:
         limits = dict(self.dragoman.get("limits", {}))

@@ -123,6 +123,8 @@ _ROUTER = {
 _LITELLM = {
     **_used("flag", "drop_params"),
     **_used("positive", "request_timeout"),
+    **_used("number", "max_budget"),
+    **_used("text", "budget_duration"),
     **_used("whole", "num_retries"),
     **_FALLBACKS,
     **_nothing(
@@ -137,7 +139,7 @@ _LITELLM = {
         "set_verbose json_logs suppress_debug_info telemetry modify_params "
         "enable_preview_features enable_json_schema_validation enable_key_alias_format_validation "
         "default_internal_user_params default_team_settings default_team_params default_key_generate_params "
-        "upperbound_key_generate_params key_generation_settings max_budget budget_duration "
+        "upperbound_key_generate_params key_generation_settings "
         "max_internal_user_budget internal_user_budget_duration max_end_user_budget max_ui_session_budget "
         "tag_budget_config force_ipv4 ssl_verify ssl_certificate ssl_security_level aiohttp_trust_env "
         "add_function_to_prompt add_user_information_to_llm_headers forward_traceparent_to_llm_provider "

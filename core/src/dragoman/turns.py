@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from dragoman.accounts import Account
 from dragoman.brackets import new_id
 from dragoman.chains import Recalled, needs_store, recall, remember, with_ids
-from dragoman.costs import Cost, price_of, use_of
 from dragoman.errors import APIError, BadRequestError, DragomanError, ServiceUnavailableError
+from dragoman.listeners import heard, tell
 from dragoman.logs import log_as_the_environment_says
-from dragoman.records import Stopwatch, heard, record_of, tell
+from dragoman.records import Stopwatch, record_of
 from dragoman.recovery import Delivery, MismatchError
 from dragoman.snapshots import initial_response
 from dragoman.stream_errors import failed_events
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from dragoman.calls import Call
     from dragoman.drivers import Driver
     from dragoman.keeper import Keeper
-    from dragoman.records import Mode, Outcome
+    from dragoman.records import Mode, Operation, Outcome
     from dragoman.routing import Journey, Leg
     from dragoman.session import Session
     from dragoman.state import Transaction
@@ -62,6 +63,8 @@ class Memory:
 class Turn:
     """One call: its events come from ``events``, from whichever attempts."""
 
+    operation: Operation = "responses"
+
     def __init__(
         self, journey: Journey, driver: Driver, memory: Memory | None = None, *, mode: Mode | None = None
     ) -> None:
@@ -89,10 +92,8 @@ class Turn:
         """Why it failed; None where it did not."""
         self.keep_end: Callable[[Transaction, Event], None] | None = None
         """Keeps more in the transaction that remembers the turn; it is given the last event."""
-        self.cost: Cost | None = None
-        """What it cost; None where no price is known."""
-        self.cost_warnings: tuple[str, ...] = ()
-        """What is not in it, or why it is not known."""
+        self.account = Account()
+        """What it takes and costs."""
         self.mode: Mode = mode or _mode(self.request)
         self.over = False
         """Whether the call has its record: nothing more comes of it."""
@@ -154,7 +155,7 @@ class Turn:
                     if note is not None and event["type"].endswith(".delta"):
                         note()
                     if event["type"] in TERMINAL_EVENTS:
-                        journey.succeeded(event["response"].get("usage"))
+                        journey.succeeded(self.account.usage(event["response"].get("usage")))
                         self.error = None
                         for told in delivery.finish(event):
                             yield await self._concluded(told)
@@ -196,6 +197,11 @@ class Turn:
     def url(self) -> str | None:
         """What the last attempt called; None where none did."""
         return None if self._session is None else self._session.url
+
+    @property
+    def usage(self) -> dict[str, Any] | None:
+        """What it took so far; what failed attempts took stands with them."""
+        return self.account.usage(None) if self.response is None else self.response.get("usage")
 
     def announce(self) -> Event:
         """Return ``response.created``, though no upstream has accepted yet; only before all other events."""
@@ -285,7 +291,9 @@ class Turn:
         call, recalled = leg.call, await self.prepare()
         if call not in self._shortened:
             ask = partial(whole_response, driver=self._driver, timeout=leg.timeout)
-            self._shortened[call] = await shorten(call, recalled, ask)
+            short = self._shortened[call] = await shorten(call, recalled, ask)
+            if short is not None:
+                self.account.add(short.summary, call, leg.deployment)
         return replace(call, request=recalled.put_into(call.request)).session(
             history=recalled.history,
             moved=self.journey.moved,
@@ -317,20 +325,22 @@ class Turn:
 
     def _complete(self, response: dict[str, Any]) -> None:
         """Take a response as the final one; add what only now is known."""
+        journey, account = self.journey, self.account
+        if self.response is None:
+            account.close(response, journey.call, journey.deployment)
+            response["usage"] = account.usage(response.get("usage"))
         self.response = response
         # A copy: the events that were told before share the one that is there.
         added = response["dragoman"] = dict(response["dragoman"])
-        added["attempts"] = [report.as_json() for report in self.journey.attempts]
-        call = self.journey.call
-        if response.get("usage") and not call.mocked:
-            use = use_of(response, target=call.target, prices=self.journey.deployment.prices or None)
-            self.cost, self.cost_warnings = price_of(use)
-            added["cost"] = None if self.cost is None else self.cost.as_json()
+        added["attempts"] = [report.as_json() for report in journey.attempts]
+        added["cost"] = None if account.cost is None else account.cost.as_json()
 
     def _tell(self, outcome: Outcome | None = None) -> None:
         """Tell the record of the call, once; `outcome`: where the response does not say it."""
         if not self.over:
             self.over = True
+            if self.response is None:
+                self.account.close(None, self.journey.call, self.journey.deployment)
             if heard():
                 tell(record_of(self, outcome), self.watch.contexts)
 

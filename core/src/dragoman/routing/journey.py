@@ -194,6 +194,13 @@ class Journey:
             self._end("timeout" if isinstance(error, APITimeoutError) else "failed", error, usage)
             self._learn(booking.stop, booking.load, error)
 
+    def withdrawn(self) -> None:
+        """Take the current attempt back, as if it had never begun: nothing was sent."""
+        booking, self._booking = self._booking, None
+        if booking is not None:
+            booking.withdraw()
+            self.attempts.remove(booking.report)
+
     def cancelled(self) -> None:
         """End the call and release everything; harmless at any moment, also twice."""
         self._end("cancelled")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from dragoman.compaction_attempts import COMPACTION_FIELDS
-from dragoman_server.attendance import Attendance
+from dragoman.compactions import compact as compact_window
 from dragoman_server.bodies import check_fields
-from dragoman_server.failures import server_stops
+from dragoman_server.errands import attended
+from dragoman_server.responses import told_of
 
 if TYPE_CHECKING:
     from dragoman_server.exchange import Exchange
@@ -22,11 +22,7 @@ async def compact(exchange: Exchange) -> None:
     service = exchange.service
     service.journey({**body, "input": []})  # a wrong model, or what is the operator's, is said first
     check_fields(body, COMPACTION_FIELDS)
-    async with Attendance(exchange.receive) as attendance:
-        try:
-            window = await service.compact({"input": [], **body}, exchange.owner)
-        except asyncio.CancelledError:
-            if attendance.gone:
-                raise
-            raise server_stops() from None
-    await exchange.answer(window)
+    with service.errand("compact", {"input": [], **body}, exchange.owner) as errand:
+        async with attended(exchange, errand):
+            window = await compact_window(errand, service.driver)
+    await exchange.answer(window, 200, *told_of(window["dragoman"]))

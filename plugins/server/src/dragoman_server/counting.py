@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import aclosing
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dragoman.canonical import canonical_input
-from dragoman.chains import Recalled, needs_store, recall
-from dragoman.errors import BadRequestError
-from dragoman.token_counts import estimate_tokens
-from dragoman_server.attendance import Attendance
-from dragoman_server.failures import server_stops
+from dragoman.token_counts import count_tokens, estimate_tokens
+from dragoman_server.errands import attended
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,32 +20,16 @@ __all__ = ["count", "estimate"]
 async def count(exchange: Exchange) -> None:
     """``POST /responses/input_tokens``."""
     body = await exchange.body()
-    service = exchange.service
-    journey = service.journey(body)
-    call = journey.call
-    recalled = Recalled([], call.request.get("input"))
-    if needs_store(call.request):
-        recalled = await service.operate(partial(recall, owner=exchange.owner.name, request=call.request))
-    attempt = call.token_count(recalled)
+    driver = exchange.service.driver
     counted: dict[str, Any] = {"object": "response.input_tokens"}
-    async with Attendance(exchange.receive) as attendance:
-        try:
-            async with aclosing(service.transport.events(attempt, journey.timeout)) as events:
-                async for _ in events:
-                    pass  # a count has no events
-            counted["input_tokens"] = attempt.input_tokens
-        except BadRequestError as refusal:
-            if refusal.code != "no_token_counter":
-                raise
-            counted |= {
-                "input_tokens": estimate(recalled.put_into(call.request), recalled.history),
-                "estimated": True,
-            }
-        except asyncio.CancelledError:
-            if attendance.gone:
-                raise
-            raise server_stops() from None
-    await exchange.answer(counted)
+    with exchange.service.errand("input_tokens", body, exchange.owner) as errand:
+        async with attended(exchange, errand):
+            recalled = await errand.recall(driver)
+            count = await count_tokens(errand, recalled, driver)
+        if count is None:
+            count = estimate(recalled.put_into(errand.journey.call.request), recalled.history)
+            counted["estimated"] = True
+    await exchange.answer({**counted, "input_tokens": count})
 
 
 def estimate(request: Mapping[str, Any], history: Sequence[Item] = ()) -> int:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dragoman.turns import Turn
     from dragoman_server.exchange import Exchange
 
-__all__ = ["cancel", "create", "delete", "list_input_items", "page_of", "retrieve", "upgrade"]
+__all__ = ["cancel", "create", "delete", "list_input_items", "page_of", "retrieve", "told_of", "upgrade"]
 
 _UNFINISHED = frozenset({"queued", "in_progress"})
 
@@ -44,10 +44,10 @@ async def create(exchange: Exchange) -> None:
         await stream_turn(exchange, turn)
     else:
         response = await whole(exchange, turn)
-        await exchange.answer(response, 200, *_told(response["dragoman"]))
+        await exchange.answer(response, 200, *told_of(response["dragoman"]))
 
 
-def _told(added: Mapping[str, Any]) -> list[tuple[bytes, bytes]]:
+def told_of(added: Mapping[str, Any]) -> list[tuple[bytes, bytes]]:
     """Return what dragoman says of a response in headers, for those who don't read the body."""
     attempts, cost = added["attempts"], added["cost"]
     told = {

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from dragoman.background import Background
 from dragoman.calls import Defaults, begin_journey
-from dragoman.compactions import compact
 from dragoman.costs import Use, price_of
 from dragoman.drivers import AsyncDriver
+from dragoman.errands import Errand
 from dragoman.errors import APIError
 from dragoman.keeper import Keeper
 from dragoman.leases import fail_abandoned
@@ -29,7 +29,7 @@ from dragoman_server.upstream import AiohttpTransport
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from dragoman.records import Mode
+    from dragoman.records import Mode, Operation
     from dragoman.routing import Journey
     from dragoman.state import Transaction
     from dragoman_server.authentication import Owner
@@ -60,7 +60,7 @@ class Service:
         """
         self.transport = AiohttpTransport()
         self.background = Background()
-        self._driver = AsyncDriver(self.transport)
+        self.driver = AsyncDriver(self.transport)
         self._keeper: Keeper | None = None
         self._maintenance: asyncio.Task[None] | None = None
         self._warming: asyncio.Task[Any] | None = None
@@ -145,12 +145,11 @@ class Service:
 
     def turn(self, body: Mapping[str, Any], owner: Owner, mode: Mode | None = None) -> Turn:
         """Return the turn of this owner's that a body means (see ``journey``)."""
-        return Turn(self.journey(body), self._driver, self.memory(owner), mode=mode)
+        return Turn(self.journey(body), self.driver, self.memory(owner), mode=mode)
 
-    async def compact(self, body: Mapping[str, Any], owner: Owner) -> dict[str, Any]:
-        """Return the window that a body is about, made short (see ``dragoman.compactions``)."""
-        journey = self.journey(body)
-        return await compact(journey.call, self._driver, self.memory(owner), journey.timeout)
+    def errand(self, operation: Operation, body: Mapping[str, Any], owner: Owner) -> Errand:
+        """Return the call beside the responses that a body means (see ``journey``)."""
+        return Errand(operation, self.journey(body), self.memory(owner))
 
     # ---- memory -------------------------------------------------------------------------------------
 

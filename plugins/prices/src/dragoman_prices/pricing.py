@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import genai_prices
+from genai_prices.data_snapshot import get_snapshot
 
 from dragoman.costs import Cost
 from dragoman_prices.deployments import own_prices
@@ -49,8 +50,25 @@ class _Terms(NamedTuple):
     prices: Prices
     source: str
     warnings: list[str]
+    seller: str
+    """Who is paid, as genai-prices calls them."""
     free: bool = False
     """Whether the model is given away."""
+
+
+class _Known(NamedTuple):
+    """Terms that were worked out, and what they rest on beside the key that they are found under."""
+
+    terms: _Terms | None
+    snapshot: object
+    own: Mapping[str, Any] | None
+    said: dict[str, Any]
+    """What `own` held then."""
+
+
+_known: dict[tuple[object, ...], _Known] = {}
+_MOST_KNOWN = 512
+_MINUTE = 60  # seconds: prices change with the hour of the day at some sellers, never faster
 
 
 def price_use(use: Use) -> Cost | None:
@@ -59,9 +77,10 @@ def price_use(use: Use) -> Cost | None:
         return Cost(
             total=Decimal(0), input=Decimal(0), output=Decimal(0), tools=Decimal(0), source="runs here, free"
         )
-    terms = _terms(use)
+    terms = _known_terms(use)
     if terms is None:
         return None
+    terms = terms._replace(warnings=[*terms.warnings])  # others of this use may join them
     tools = _tool_counts(use, terms)
     counts = _token_counts(use.usage)
     if not terms.free and not _covers(terms.prices, counts):
@@ -80,12 +99,30 @@ def price_use(use: Use) -> Cost | None:
 # ---- prices ---------------------------------------------------------------------------------------------
 
 
-def _terms(use: Use) -> _Terms | None:
+def _known_terms(use: Use) -> _Terms | None:
+    """Return the prices that count for a use: worked out once a minute for all uses like it."""
+    at, own, snapshot = use.at or datetime.now(UTC), use.prices, get_snapshot()
+    key = (
+        use.provider, use.model, use.asked, use.api_base, use.service_tier, use.batch, use.region, id(own),
+        at.timestamp() // _MINUTE,
+    )  # fmt: skip
+    known = _known.get(key)
+    # An own mapping is held here, so that no other can have its place in memory; it may have changed.
+    if known is None or known.snapshot is not snapshot or (own is not None and known.said != own):
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        known = _known[key] = _Known(_terms(use, at), snapshot, own, dict(own or {}))
+    return known.terms
+
+
+def _terms(use: Use, at: datetime) -> _Terms | None:
     tier = None if use.service_tier in _STANDARD_TIERS else use.service_tier
     own = own_prices(use.prices or {}, "batches" if use.batch else tier)
     listing = find_listing(use, own.base_model)
     if listing is None:
-        return _Terms(own.prices, "own prices", [*own.warnings]) if own.prices else None
+        if not own.prices:
+            return None
+        return _Terms(own.prices, "own prices", [*own.warnings], seller_of(use) or use.provider)
     warnings = [*own.warnings]
     context = dict(_context(listing, tier, batch=use.batch))
     for name, value in context.items():
@@ -97,7 +134,6 @@ def _terms(use: Use) -> _Terms | None:
         warnings.append(
             f"endpoints in a region such as {use.region} cost 10 % more than the global price here"
         )
-    at = use.at or datetime.now(UTC)
     listed = listing.model.get_prices(at, context if listing.own else None)
     source = f"genai-prices {genai_prices.__version__}: {listing.seller.id}/{listing.model.id}"
     prices: dict[str, Any] = {
@@ -107,6 +143,7 @@ def _terms(use: Use) -> _Terms | None:
         {**prices, **own.prices},
         f"own prices over {source}" if own.prices else source,
         warnings,
+        seller_of(use) or use.provider,
         free=is_free(listing),
     )
 
@@ -161,7 +198,9 @@ def _count(figures: Any, name: str) -> int:
 def _tool_counts(use: Use, terms: _Terms) -> dict[str, int]:
     """Return the calls of hosted tools that have a price; warn of those that have none."""
     counts: dict[str, int] = {}
-    seller = seller_of(use) or use.provider
+    if not use.tool_calls:
+        return counts
+    seller = terms.seller
     for kind, calls in use.tool_calls.items():
         unit = _TOOLS.get(kind)
         if not calls or kind in _NAMELESS or kind in _IN_THE_TOKENS.get(seller, ()):

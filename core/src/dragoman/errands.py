@@ -146,4 +146,5 @@ class Errand:
             )
         self.journey.cancelled()  # where nothing has ended it yet
         if heard():
-            tell(record_of(self, outcome), self.watch.contexts)
+            self.watch.stop()
+            tell(partial(record_of, self, outcome), self.watch.contexts)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from dragoman.records import Record
 
-__all__ = ["begin", "flush_records", "heard", "on_record", "tell"]
+__all__ = ["begin", "flush_records", "heard", "on_record", "tell", "waiting"]
 
 _LONGEST_QUEUE = 10_000
 _LAST_WORDS = 5.0  # seconds that listeners have when the process ends
@@ -49,13 +49,20 @@ class _Ear(NamedTuple):
         return self.listener(record, contexts.get(self))
 
 
+class _Told(NamedTuple):
+    """A call that is over."""
+
+    record: Callable[[], Record]
+    contexts: _Contexts
+
+
 class _Hub:
     """Takes records to whoever listens."""
 
     def __init__(self) -> None:
         self._ears: tuple[_Ear, ...] = ()
         self._beginnings: tuple[_Ear, ...] = ()
-        self._queue: queue.Queue[tuple[Record, _Contexts] | threading.Event] = queue.Queue(_LONGEST_QUEUE)
+        self._queue: queue.SimpleQueue[_Told | threading.Event] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._lost = 0
@@ -93,15 +100,19 @@ class _Hub:
                 _log.exception("a listener of records failed at the beginning of a call: %r", ear.listener)
         return contexts
 
-    def tell(self, record: Record, contexts: _Contexts) -> None:
+    def tell(self, told: _Told) -> None:
         if not self._ears:
             return
-        try:
-            self._queue.put_nowait((record, contexts))
-        except queue.Full:
-            self._lost += 1
-            if self._lost.bit_count() == 1:  # the first, the second, the fourth ...
-                _log.warning("listeners are too slow: %d records were not told", self._lost)
+        if self._queue.qsize() < _LONGEST_QUEUE:
+            self._queue.put(told)
+            return
+        self._lost += 1
+        if self._lost.bit_count() == 1:  # the first, the second, the fourth ...
+            _log.warning("listeners are too slow: %d records were not told", self._lost)
+
+    @property
+    def waiting(self) -> int:
+        return self._queue.qsize()
 
     def flush(self, seconds: float) -> bool:
         if self._thread is None or not self._thread.is_alive():
@@ -117,9 +128,14 @@ class _Hub:
                 if isinstance(told, threading.Event):
                     told.set()
                     continue
+                try:
+                    record = told.record()
+                except Exception:
+                    _log.exception("a call could not be recorded")
+                    continue
                 for ear in self._ears:
                     try:
-                        waits = ear.hear(*told)
+                        waits = ear.hear(record, told.contexts)
                         if inspect.isawaitable(waits):
                             runner.run(_awaited(waits))
                     except Exception:
@@ -171,11 +187,16 @@ def heard() -> bool:
     return _hub.heard
 
 
-def tell(record: Record, contexts: _Contexts = _NO_CONTEXTS) -> None:
+def waiting() -> int:
+    """Return how many records wait to be heard."""
+    return _hub.waiting
+
+
+def tell(record: Callable[[], Record], contexts: _Contexts = _NO_CONTEXTS) -> None:
     """Take a record to whoever listens.
 
     Args:
-        record: of a call that is over.
+        record: makes the record of a call that is over, on the listeners' thread.
         contexts: what ``begin`` returned when it began.
     """
-    _hub.tell(record, contexts)
+    _hub.tell(_Told(record, contexts))

@@ -99,7 +99,7 @@ class Record:
 class Stopwatch:
     """When a call began, and when its content came."""
 
-    __slots__ = ("_began", "chunks", "contexts", "first", "started_at")
+    __slots__ = ("_began", "_took", "chunks", "contexts", "first", "started_at")
 
     def __init__(self, *, chunks: bool = False) -> None:
         """Begin.
@@ -109,9 +109,10 @@ class Stopwatch:
         """
         self.started_at = time.time()
         self._began = time.monotonic()
+        self._took: float | None = None
         self.first: float | None = None
         self.chunks: array[float] | None = array("d") if chunks else None
-        """Of each piece of content, in seconds since the call began; None: nobody wants to know."""
+        """Of each piece of content, by ``time.monotonic``; None: nobody wants to know."""
         self.contexts = begin()
         """What listeners have noted of the moment, see ``on_record``."""
 
@@ -120,18 +121,25 @@ class Stopwatch:
         """How long it is since the call began."""
         return time.monotonic() - self._began
 
+    def stop(self) -> float:
+        """Return how long the call took; the first to ask ends it."""
+        if self._took is None:
+            self._took = self.seconds
+        return self._took
+
     def first_event(self) -> None:
         """Note that content has come."""
         if self.first is None:
             self.first = self.seconds
 
-    def chunk(self) -> None:
-        """Note that a piece of content has come; only where `chunks` is not None."""
-        self.chunks.append(time.monotonic() - self._began)  # type: ignore[union-attr]
+    def chunk_times(self) -> Sequence[float]:
+        """Return when each piece of content came, in seconds since the call began."""
+        began = self._began
+        return array("d", [at - began for at in self.chunks or ()])
 
 
 def record_of(turn: Turn | Errand, outcome: Outcome | None = None) -> Record:
-    """Return the record of a call as it stands; `outcome`: where its response does not say it."""
+    """Return the record of a call that is over; `outcome`: where its response does not say it."""
     journey, request, response, error = turn.journey, turn.request, turn.response, turn.error
     added = response["dragoman"] if response is not None else {}
     target = journey.call.target
@@ -141,7 +149,7 @@ def record_of(turn: Turn | Errand, outcome: Outcome | None = None) -> Record:
         operation=turn.operation,
         mode=turn.mode,
         started_at=turn.watch.started_at,
-        duration=turn.watch.seconds,
+        duration=turn.watch.stop(),
         first_event=turn.watch.first,
         asked=journey.asked,
         provider=target.provider,
@@ -165,7 +173,7 @@ def record_of(turn: Turn | Errand, outcome: Outcome | None = None) -> Record:
         conversation=conversation_id(request),
         previous_response_id=request.get("previous_response_id"),
         service_tier=(response or {}).get("service_tier"),
-        chunks=turn.watch.chunks or (),
+        chunks=turn.watch.chunk_times(),
         request=request,
         response=response,
     )

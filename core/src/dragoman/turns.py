@@ -140,7 +140,7 @@ class Turn:
         journey, delivery = self.journey, self._delivery
         failing: list[Event] = []
         awaited = True
-        note = self.watch.chunk if self.watch.chunks is not None else None
+        note, now = self.watch.chunks, time.monotonic
         try:
             session = self._session = await self._new_session(leg)
             async with contextlib.aclosing(self._driver.events(session, leg.timeout)) as events:
@@ -153,7 +153,7 @@ class Turn:
                         journey.first_event()
                         self.watch.first_event()
                     if note is not None and event["type"].endswith(".delta"):
-                        note()
+                        note.append(now())
                     if event["type"] in TERMINAL_EVENTS:
                         journey.succeeded(self.account.usage(event["response"].get("usage")))
                         self.error = None
@@ -342,7 +342,8 @@ class Turn:
             if self.response is None:
                 self.account.close(None, self.journey.call, self.journey.deployment)
             if heard():
-                tell(record_of(self, outcome), self.watch.contexts)
+                self.watch.stop()
+                tell(partial(record_of, self, outcome), self.watch.contexts)
 
     async def _recall(self) -> Recalled:
         memory, request = self.memory, self.request

@@ -49,7 +49,7 @@ class _Terms(NamedTuple):
 
     prices: Prices
     source: str
-    warnings: list[str]
+    warnings: tuple[str, ...]
     seller: str
     """Who is paid, as genai-prices calls them."""
     free: bool = False
@@ -80,19 +80,19 @@ def price_use(use: Use) -> Cost | None:
     terms = _known_terms(use)
     if terms is None:
         return None
-    terms = terms._replace(warnings=[*terms.warnings])  # others of this use may join them
-    tools = _tool_counts(use, terms)
+    warnings = [*terms.warnings]
+    tools = _tool_counts(use, terms, warnings) if use.tool_calls else {}
     counts = _token_counts(use.usage)
     if not terms.free and not _covers(terms.prices, counts):
         return None
-    amounts = _amounts(terms, {**counts, **tools}, use.details)
+    amounts = _amounts(terms, {**counts, **tools}, use.details, warnings)
     return Cost(
         total=amounts.input + amounts.output + amounts.others,
         input=amounts.input,
         output=amounts.output,
         tools=amounts.others,
         source=terms.source,
-        warnings=tuple(terms.warnings),
+        warnings=tuple(warnings),
     )
 
 
@@ -122,7 +122,7 @@ def _terms(use: Use, at: datetime) -> _Terms | None:
     if listing is None:
         if not own.prices:
             return None
-        return _Terms(own.prices, "own prices", [*own.warnings], seller_of(use) or use.provider)
+        return _Terms(own.prices, "own prices", own.warnings, seller_of(use) or use.provider)
     warnings = [*own.warnings]
     context = dict(_context(listing, tier, batch=use.batch))
     for name, value in context.items():
@@ -142,7 +142,7 @@ def _terms(use: Use, at: datetime) -> _Terms | None:
     return _Terms(
         {**prices, **own.prices},
         f"own prices over {source}" if own.prices else source,
-        warnings,
+        tuple(warnings),
         seller_of(use) or use.provider,
         free=is_free(listing),
     )
@@ -195,18 +195,16 @@ def _count(figures: Any, name: str) -> int:
     return figure if isinstance(figure, int) and figure > 0 else 0
 
 
-def _tool_counts(use: Use, terms: _Terms) -> dict[str, int]:
+def _tool_counts(use: Use, terms: _Terms, warnings: list[str]) -> dict[str, int]:
     """Return the calls of hosted tools that have a price; warn of those that have none."""
     counts: dict[str, int] = {}
-    if not use.tool_calls:
-        return counts
     seller = terms.seller
     for kind, calls in use.tool_calls.items():
         unit = _TOOLS.get(kind)
         if not calls or kind in _NAMELESS or kind in _IN_THE_TOKENS.get(seller, ()):
             continue
         if unit is None or f"{unit}_kcount" not in terms.prices:
-            terms.warnings.append(f"the fee for {kind} ({calls}) is not known and not in the total")
+            warnings.append(f"the fee for {kind} ({calls}) is not known and not in the total")
             continue
         if seller == "google" and kind == "web_search":
             by_request = use.model.rpartition("/")[2].startswith(_SEARCHES_BY_REQUEST)
@@ -215,11 +213,13 @@ def _tool_counts(use: Use, terms: _Terms) -> dict[str, int]:
     return counts
 
 
-def _amounts(terms: _Terms, counts: dict[str, int], details: Mapping[str, int]) -> Amounts:
+def _amounts(
+    terms: _Terms, counts: dict[str, int], details: Mapping[str, int], warnings: list[str]
+) -> Amounts:
     if not details:
         return amounts_of(terms.prices, counts)
     try:
         return amounts_of(terms.prices, {**counts, **details})
     except ValueError as problem:
-        terms.warnings.append(f"the finer counts are left out, they contradict each other: {problem}")
+        warnings.append(f"the finer counts are left out, they contradict each other: {problem}")
         return amounts_of(terms.prices, counts)

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 from dragoman.routing import RoutingSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from dragoman.records import Record
     from dragoman.routing import Deployment
 
 __all__ = ["Limits", "ServerConfig"]
@@ -69,3 +72,5 @@ class ServerConfig:
     unstored_without_store: bool = False
     """Whether responses are given, unstored and with a warning, while the store is down."""
     limits: Limits = Limits()
+    listeners: tuple[Callable[[Record], Awaitable[None] | None], ...] = ()
+    """Functions that hear the record of every call (see ``dragoman.on_record``)."""

@@ -16,6 +16,7 @@ from dragoman.errands import Errand
 from dragoman.errors import APIError
 from dragoman.keeper import Keeper
 from dragoman.leases import fail_abandoned
+from dragoman.listeners import on_record
 from dragoman.memory import MemoryStore
 from dragoman.routing import Fleet
 from dragoman.stores import open_store
@@ -27,7 +28,7 @@ from dragoman_server.paths import check_history
 from dragoman_server.upstream import AiohttpTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from dragoman.records import Mode, Operation
     from dragoman.routing import Journey
@@ -67,6 +68,7 @@ class Service:
         self._active = 0
         self._idle = asyncio.Event()
         self._fixed_keyring = keyring
+        self._listening: tuple[Sequence[Any], list[Callable[[], None]]] | None = None
         self.reload(config)
         self.metrics = Metrics(self)
 
@@ -74,6 +76,8 @@ class Service:
         """Serve by another config from now on; requests that run go on by theirs. The store stays."""
         self.config = config
         self.limits = config.limits
+        if self._listening and config.listeners != self._listening[0]:
+            self._listen()
         self.fleet = Fleet(config.deployments, config.routing, adhoc=False)
         self._defaults = Defaults(fleet=self.fleet)
         keys = [config.master_key] if config.master_key else []
@@ -84,6 +88,7 @@ class Service:
     async def start(self) -> None:
         """Open the store, and end what a process that is gone has left unfinished."""
         self.metrics.start()
+        self._listen()
         if self._keeper is None:
             self._keeper = Keeper(await asyncio.to_thread(self._open_store))
         # The first price loads a table; nobody's answer should wait for it.
@@ -106,10 +111,23 @@ class Service:
             _log.warning("%d requests did not end in time", self._active)
         await self.background.close()
         self.metrics.stop()
+        self._listen_no_more()
         await self.transport.close()
         if self._keeper is not None:
             await asyncio.to_thread(self._keeper.close)
             self._keeper = None
+
+    def _listen(self) -> None:
+        """Let the functions of the config hear of calls from now on, and no others."""
+        self._listen_no_more()
+        listeners = self.config.listeners
+        self._listening = listeners, [on_record(listener) for listener in listeners]
+
+    def _listen_no_more(self) -> None:
+        if self._listening is not None:
+            for end in self._listening[1]:
+                end()
+        self._listening = None
 
     @property
     def active(self) -> int:

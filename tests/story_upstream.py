@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-__all__ = ["STORY", "everybodys_environment", "story_upstream"]
+__all__ = ["FAULTS", "STORY", "everybodys_environment", "story_upstream"]
 
 _JSON = "application/json"
 
@@ -66,8 +66,14 @@ _FIXED = {
 }
 
 
+FAULTS: dict[str, int | None] = {"refusing": 400, "overloaded": 503, "breaking": None, "hanging": None}
+"""Part of a model's name -> with which status it refuses; None: its story ends, or stays, in the middle."""
+_SECOND_HALF = STORY[len(STORY) // 2 :].encode()
+
+
 class _Storyteller(BaseHTTPRequestHandler):
     timeout = 30  # of whoever neither speaks nor leaves
+    _fault = _asked = ""
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
@@ -85,9 +91,15 @@ class _Storyteller(BaseHTTPRequestHandler):
             self._answer(400, _JSON, method.wire.refusal(str(problem)))
 
     def _tell(self, body: dict[str, Any], method: _Method) -> None:
+        asked = f"{self.path} {body.get('model')}"
+        self._fault = next((name for name in FAULTS if name in asked), "")
+        if status := FAULTS.get(self._fault):
+            self._answer(status, _JSON, method.wire.refusal("Not today."))
+            return
         for name in method.inside.split():
             body = body.get(name, body)
         heard = method.wire.hear(body)
+        self._asked = heard.turns[-1].text
         told = answer(heard)
         if method.counted:
             self._answer(200, _JSON, method.counted(told.input_tokens))
@@ -105,16 +117,29 @@ class _Storyteller(BaseHTTPRequestHandler):
         self.send_header("content-type", content_type)
         self.send_header("content-length", str(len(sent)))
         self.end_headers()
-        self.wfile.write(sent)
+        if FAULTS.get(self._fault, status) is None:
+            self.wfile.write(sent[: sent.find(_SECOND_HALF)])
+            if self._fault == "hanging":
+                self.wfile.flush()
+                self.server.hanging(self._asked)  # type: ignore[attr-defined]
+                self.connection.recv(1)  # until they leave
+            self.close_connection = True
+        else:
+            self.wfile.write(sent)
 
     def log_message(self, *arguments: object) -> None:
         """Say nothing."""
 
 
 @contextmanager
-def story_upstream() -> Iterator[str]:
-    """Run the server; yield its address."""
+def story_upstream(hanging: Callable[[str], object] = str) -> Iterator[str]:
+    """Run the server; yield its address.
+
+    Args:
+        hanging: called with the question that is not answered further before they leave (see ``FAULTS``).
+    """
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Storyteller)
+    server.hanging = hanging  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:

@@ -43,11 +43,12 @@ if TYPE_CHECKING:
         UnsupportedParameterError,
     )
     from dragoman.hookspecs import hookimpl
+    from dragoman.listeners import flush_records, on_record
     from dragoman.logs import log_calls
     from dragoman.models import Response, ResponseStreamEvent
     from dragoman.plugins import register_plugin
     from dragoman.providers import register_provider
-    from dragoman.records import Record, flush_records, on_record
+    from dragoman.records import Record
     from dragoman.router import Router
     from dragoman.streaming import AsyncResponseStream, ResponseStream
     from dragoman.timeouts import Timeout
@@ -65,8 +66,8 @@ _ROOMS = {
     "Router": "router",
     "Timeout": "timeouts",
     "aresponses": "client",
-    "flush_records": "records",
-    "on_record": "records",
+    "flush_records": "listeners",
+    "on_record": "listeners",
     "cost": "costs",
     "hookimpl": "hookspecs",
     "log_calls": "logs",

@@ -8,26 +8,23 @@ on from it (see ``dragoman.compaction``).
 from __future__ import annotations
 
 import time
-from contextlib import aclosing
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dragoman.brackets import new_id
 from dragoman.canonical import canonical_input
-from dragoman.chains import Recalled, recall
 from dragoman.compaction import compaction_item
 from dragoman.errors import APIError, BadRequestError
 from dragoman.history import continued_by, readable_context
-from dragoman.hookspecs import Compacted
-from dragoman.summaries import is_kept, summary_call, summary_in, whole_response
+from dragoman.summaries import is_kept, summary_call, summary_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dragoman.call import Call
+    from dragoman.chains import Recalled
     from dragoman.drivers import Driver
-    from dragoman.timeouts import Timeout
-    from dragoman.turns import Memory
+    from dragoman.errands import Errand
+    from dragoman.hookspecs import Compacted
     from dragoman.types import Item
 
 __all__ = ["compact"]
@@ -42,48 +39,47 @@ _NO_USAGE: Mapping[str, Any] = {
 }
 
 
-async def compact(call: Call, driver: Driver, memory: Memory | None, timeout: Timeout) -> dict[str, Any]:
+async def compact(errand: Errand, driver: Driver) -> dict[str, Any]:
     """Return the window of a conversation, made short, as ``POST /responses/compact`` answers.
 
     Args:
-        call: its request says what is compacted, in the fields of ``COMPACTION_FIELDS``.
+        errand: its request says what is compacted, in the fields of ``COMPACTION_FIELDS``.
         driver: how to wait.
-        memory: where a previous_response_id is found; None: nowhere.
-        timeout: limits of each attempt.
 
     Raises:
         BadRequestError: there is nothing to compact, or it refers to what is not there.
         APIError: the model was not reached, refused, or wrote no summary.
     """
-    recalled = Recalled([], call.request.get("input"))
-    if memory is not None:
-        find = partial(recall, owner=memory.owner, request=call.request, foreign_items=memory.foreign_ids)
-        recalled = await driver.operate(memory.keeper, find)
+    memory = errand.memory
+    recalled = await errand.recall(driver, foreign_items=memory is not None and memory.foreign_ids)
     if not recalled.history and not recalled.input:
         raise BadRequestError("There is nothing to compact: input is empty.", param="input")
-    compacted = await _native(call, recalled if memory is not None else None, driver, timeout)
+    call = (await errand.leg(driver)).call
+    compacted = await _native(call, recalled if memory is not None else None, errand, driver)
     if compacted is None:
-        compacted = await _summarised(call, recalled, driver, timeout)
-    return {
-        "id": new_id("resp"),
+        output, answer = await _summarised(call, recalled, errand, driver)
+    else:
+        output, answer = compacted.output, {"usage": compacted.usage}
+    window = {
+        "id": errand.response_id,
         "object": "response.compaction",
         "created_at": int(time.time()),
-        "output": compacted.output,
-        "usage": compacted.usage or _NO_USAGE,
+        "output": output,
+        "usage": answer["usage"] or _NO_USAGE,
+        "dragoman": errand.paid(answer),
     }
+    errand.response = window
+    await errand.enter(driver)
+    return window
 
 
-async def _native(
-    call: Call, recalled: Recalled | None, driver: Driver, timeout: Timeout
-) -> Compacted | None:
+async def _native(call: Call, recalled: Recalled | None, errand: Errand, driver: Driver) -> Compacted | None:
     """Return the upstream's own compaction; None where it has none."""
     if not call.provider.compacts:
         return None
     attempt = call.compaction(recalled)
     try:
-        async with aclosing(driver.batches(attempt, timeout)) as batches:
-            async for _ in batches:
-                pass  # a window has no events
+        await errand.ask(attempt, driver)
     except APIError as refusal:
         if refusal.code == "no_compaction" or (attempt.refused and refusal.status_code in _NOT_THERE):
             return None
@@ -91,7 +87,10 @@ async def _native(
     return attempt.compacted
 
 
-async def _summarised(call: Call, recalled: Recalled, driver: Driver, timeout: Timeout) -> Compacted:
+async def _summarised(
+    call: Call, recalled: Recalled, errand: Errand, driver: Driver
+) -> tuple[list[Item], dict[str, Any]]:
+    """Return a window with a summary, and the response that the summary is."""
     info = call.provider.info_for(call.target)
     own = canonical_input(recalled.input or [])
     parts = readable_context(
@@ -99,9 +98,12 @@ async def _summarised(call: Call, recalled: Recalled, driver: Driver, timeout: T
     )
     items = [item for part in parts for item in part.items]
     asked = summary_call(call, items, call.request.get("instructions"))
-    response = await whole_response(asked, driver, timeout)
+    session = asked.session()
+    await errand.ask(session, driver)
+    if session.error is not None:
+        raise session.error
     kept = [_as_output(item) for item in items if is_kept(item)]
-    return Compacted(output=[*kept, compaction_item(summary_in(response))], usage=response["usage"])
+    return [*kept, compaction_item(summary_in(session.response))], session.response
 
 
 def _as_output(item: Item) -> Item:

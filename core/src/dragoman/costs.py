@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 from dragoman.errors import BadRequestError, PluginError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dragoman.hookspecs import Target
     from dragoman.models import Response
 
-__all__ = ["Cost", "Use", "cost", "price_of", "use_of"]
+__all__ = ["Cost", "Use", "cost", "price_of", "sum_of", "use_of"]
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
 _HOSTED = {
@@ -181,6 +183,28 @@ def price_of(use: Use) -> tuple[Cost | None, tuple[str, ...]]:
     return None, (
         f"what {use.provider}/{use.model} costs is not known; in a config, base_model names the model whose "
         "prices count, or input_cost_per_token and output_cost_per_token are the prices",
+    )
+
+
+def sum_of(costs: Sequence[Cost | None]) -> Cost | None:
+    """Return what several answers cost together; None where that is not known of one of them."""
+    known = [one for one in costs if one is not None]
+    if len(known) < len(costs) or len({one.currency for one in known}) != 1:
+        return None
+    if len(known) == 1:
+        return known[0]
+    parts: dict[str, list[Decimal | None]] = {
+        name: [getattr(one, name) for one in known] for name in ("input", "output", "tools")
+    }
+    return Cost(
+        total=sum((one.total for one in known), Decimal(0)),
+        currency=known[0].currency,
+        source=" + ".join(dict.fromkeys(one.source for one in known)),
+        warnings=tuple(dict.fromkeys(warning for one in known for warning in one.warnings)),
+        **{
+            name: None if None in amounts else sum((one for one in amounts if one is not None), Decimal(0))
+            for name, amounts in parts.items()
+        },
     )
 
 

@@ -11,10 +11,12 @@ from __future__ import annotations
 import logging
 import time
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dragoman.chains import conversation_id
 from dragoman.costs import Use, price_of
+from dragoman.errors import ServiceUnavailableError
 from dragoman.records import metadata_tags, model_of, outcome_of, tags_of, user_of
 from dragoman.state import LedgerEntry
 
@@ -22,14 +24,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from dragoman.costs import Cost
+    from dragoman.drivers import Driver
+    from dragoman.errands import Errand
     from dragoman.records import Outcome
     from dragoman.routing.reports import AttemptReport
     from dragoman.state import StoredResponse, Transaction
-    from dragoman.turns import Turn
+    from dragoman.turns import Memory, Turn
 
-__all__ = ["dollars", "enter", "entry_of", "entry_of_lost", "picodollars", "warn_of_missing"]
+__all__ = ["dollars", "enter", "enter_alone", "entry_of", "entry_of_lost", "picodollars", "warn_of_missing"]
 
 _UNIT = Decimal("1e-12")
+_PATIENCE = 2.0  # seconds that an answer waits for a ledger alone
 _CUT = frozenset({"stream_interrupted", "malformed_stream"})
 """Codes of answers that had begun; any other attempt that failed before its first content was refused."""
 _log = logging.getLogger("dragoman.ledger")
@@ -53,10 +58,21 @@ def enter(
         entered(transaction, entry)
 
 
-def entry_of(turn: Turn, outcome: Outcome | None = None) -> LedgerEntry:
-    """Return the entry of a turn as it stands; `outcome`: where its response does not say it.
+async def enter_alone(driver: Driver, memory: Memory, entry: LedgerEntry) -> None:
+    """Enter a call in a transaction of its own; where the store is not there, a warning is logged."""
+    if not entry.attempts and memory.entered is None:
+        return  # nobody was asked, and nobody wants to know
+    operation = partial(enter, entry=entry, entered=memory.entered)
+    try:
+        await driver.operate(memory.keeper, operation, timeout=_PATIENCE)
+    except ServiceUnavailableError as problem:
+        warn_of_missing(entry, problem)
 
-    It says what the turn's record says (see ``dragoman.records``), with what failed attempts took added.
+
+def entry_of(turn: Turn | Errand, outcome: Outcome | None = None) -> LedgerEntry:
+    """Return the entry of a call as it stands; `outcome`: where its response does not say it.
+
+    It says what the call's record says (see ``dragoman.records``), with what failed attempts took added.
     """
     journey, request = turn.journey, turn.request
     usages, cost = _taken(turn)
@@ -125,16 +141,16 @@ def dollars(amount: int) -> Decimal:
     return amount * _UNIT
 
 
-def _taken(turn: Turn) -> tuple[list[Mapping[str, Any]], int | None]:
+def _taken(turn: Turn | Errand) -> tuple[list[Mapping[str, Any]], int | None]:
     """Return the usage of all attempts, and what is known of their cost: None where that is nothing."""
     reports = list(turn.journey.attempts)
-    usage = (turn.response or {}).get("usage")
+    usage = turn.usage
     last = reports[-1] if reports else None
     usages: list[Mapping[str, Any]] = []
     costs: list[int | None] = []
     if usage:
         usages.append(usage)
-        costs.append(0 if turn.journey.call.mocked else picodollars(turn.cost))
+        costs.append(0 if turn.journey.call.mocked else picodollars(turn.bill.cost))
         # The answer is that of one of the attempts: where it failed, not always of the last.
         own = next((report for report in reversed(reports) if report.usage == usage), last)
         reports = [report for report in reports if report is not own]

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
-from dragoman.records import on_record
+from dragoman.listeners import on_record
 from dragoman.secrecy import without_credentials
 
 if TYPE_CHECKING:

@@ -1,60 +1,45 @@
 """One record for each call: who asked whom, what came of it, how long it took, what it cost.
 
-Whatever the provider, streamed or not, rescued or cut, there is exactly one, with the same fields. Listeners
-hear it on a thread of their own, after the caller has got the answer: a slow or failing one harms nobody::
-
-    import dragoman
-
-    dragoman.on_record(lambda record: print(record.model, record.outcome, record.cost))
+Whatever the provider, streamed or not, rescued or cut, there is exactly one, with the same fields. Who hears
+it is the matter of ``dragoman.listeners``.
 """
 
 from __future__ import annotations
 
-import asyncio
-import atexit
-import inspect
-import logging
-import queue
-import threading
 import time
 from array import array
 from dataclasses import dataclass, field, fields
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from dragoman.chains import conversation_id
+from dragoman.listeners import begin
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from dragoman.costs import Cost
+    from dragoman.errands import Errand
     from dragoman.routing import Journey
     from dragoman.turns import Turn
 
 __all__ = [
     "Mode",
+    "Operation",
     "Outcome",
     "Record",
     "Stopwatch",
-    "flush_records",
-    "heard",
     "metadata_tags",
     "model_of",
-    "on_record",
     "outcome_of",
     "record_of",
     "tags_of",
-    "tell",
     "user_of",
 ]
 
+Operation = Literal["responses", "input_tokens", "compact"]
 Mode = Literal["whole", "stream", "background", "websocket"]
 Outcome = Literal["completed", "incomplete", "failed", "cancelled"]
-_LONGEST_QUEUE = 10_000
-_LAST_WORDS = 5.0  # seconds that listeners have when the process ends
-
-_log = logging.getLogger("dragoman.records")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +48,8 @@ class Record:
 
     id: str
     """The response's id; where no upstream accepted, the one that it would have had."""
-    operation: str = "responses"
-    """"responses", "input_tokens" or "compact"."""
+    operation: Operation = "responses"
+    """What was asked for: "responses", "input_tokens" (nothing is paid for a count) or "compact"."""
     mode: Mode
     started_at: float
     """Seconds since 1970."""
@@ -87,9 +72,9 @@ class Record:
     partial: bool = False
     """Whether it failed after content had come."""
     usage: Mapping[str, Any] | None = None
-    """The answer's own; what failed attempts took stands with them."""
+    """The answer's own, with summaries on the way to it; what failed attempts took stands with them."""
     cost: Cost | None = None
-    """None where no price is known."""
+    """Of that usage; None where no price is known."""
     attempts: Sequence[Mapping[str, Any]] = ()
     """As ``response.dragoman.attempts`` shows them."""
     warnings: Sequence[Mapping[str, Any]] = ()
@@ -121,7 +106,7 @@ class Record:
 class Stopwatch:
     """When a call began, and when its content came."""
 
-    __slots__ = ("_began", "chunks", "contexts", "first", "started_at")
+    __slots__ = ("_began", "_took", "chunks", "contexts", "first", "started_at")
 
     def __init__(self, *, chunks: bool = False) -> None:
         """Begin.
@@ -131,16 +116,23 @@ class Stopwatch:
         """
         self.started_at = time.time()
         self._began = time.monotonic()
+        self._took: float | None = None
         self.first: float | None = None
         self.chunks: array[float] | None = array("d") if chunks else None
-        """Of each piece of content, in seconds since the call began; None: nobody wants to know."""
-        self.contexts = _hub.begin()
+        """Of each piece of content, by ``time.monotonic``; None: nobody wants to know."""
+        self.contexts = begin()
         """What listeners have noted of the moment, see ``on_record``."""
 
     @property
     def seconds(self) -> float:
         """How long it is since the call began."""
         return time.monotonic() - self._began
+
+    def stop(self) -> float:
+        """Return how long the call took; the first to ask ends it."""
+        if self._took is None:
+            self._took = self.seconds
+        return self._took
 
     def first_event(self) -> None:
         """Note that content has come."""
@@ -149,20 +141,26 @@ class Stopwatch:
 
     def came(self, pieces: int) -> None:
         """Note that so many pieces of content have come at once; only where `chunks` is not None."""
-        self.chunks.extend([time.monotonic() - self._began] * pieces)  # type: ignore[union-attr]
+        self.chunks.extend([time.monotonic()] * pieces)  # type: ignore[union-attr]
+
+    def chunk_times(self) -> Sequence[float]:
+        """Return when each piece of content came, in seconds since the call began."""
+        began = self._began
+        return array("d", [at - began for at in self.chunks or ()])
 
 
-def record_of(turn: Turn, outcome: Outcome | None = None) -> Record:
-    """Return the record of a turn as it stands; `outcome`: where its response does not say it."""
+def record_of(turn: Turn | Errand, outcome: Outcome | None = None) -> Record:
+    """Return the record of a call that is over; `outcome`: where its response does not say it."""
     journey, request, response, error = turn.journey, turn.request, turn.response, turn.error
     added = response["dragoman"] if response is not None else {}
     target = journey.call.target
     attempts = added.get("attempts") or [report.as_json() for report in journey.attempts]
     return Record(
         id=response["id"] if response is not None else turn.response_id,
+        operation=turn.operation,
         mode=turn.mode,
         started_at=turn.watch.started_at,
-        duration=turn.watch.seconds,
+        duration=turn.watch.stop(),
         first_event=turn.watch.first,
         asked=journey.asked,
         provider=target.provider,
@@ -172,12 +170,12 @@ def record_of(turn: Turn, outcome: Outcome | None = None) -> Record:
         outcome=outcome_of(turn, outcome),
         error=None if error is None else {"status": error.status_code, **error.to_dict()["error"]},
         partial=error is not None and bool((response or {}).get("output")),
-        usage=(response or {}).get("usage"),
-        cost=turn.cost,
+        usage=turn.usage,
+        cost=turn.bill.cost,
         attempts=attempts,
         warnings=[
             *added.get("warnings", ()),
-            *({"message": message, "param": None} for message in turn.cost_warnings),
+            *({"message": message, "param": None} for message in turn.bill.warnings),
         ],
         owner=turn.owner,
         user=user_of(request),
@@ -186,18 +184,18 @@ def record_of(turn: Turn, outcome: Outcome | None = None) -> Record:
         conversation=conversation_id(request),
         previous_response_id=request.get("previous_response_id"),
         service_tier=(response or {}).get("service_tier"),
-        chunks=turn.watch.chunks or (),
+        chunks=turn.watch.chunk_times(),
         request=request,
         response=response,
     )
 
 
-def outcome_of(turn: Turn, outcome: Outcome | None = None) -> Outcome:
+def outcome_of(turn: Turn | Errand, outcome: Outcome | None = None) -> Outcome:
     """Return how a turn ended; `outcome`: where its response does not say it."""
     return outcome or _OUTCOMES[turn.response["status"] if turn.response is not None else "failed"]
 
 
-def model_of(turn: Turn) -> str:
+def model_of(turn: Turn | Errand) -> str:
     """Return the upstream's model that answered, else the one that was asked last."""
     model: str = (turn.response or {}).get("model") or turn.journey.call.target.model
     return model
@@ -244,147 +242,3 @@ _OUTCOMES: Mapping[str, Outcome] = {
 }
 _KEPT_BACK = frozenset({"chunks", "request", "response", "cost"})
 _TOLD = tuple(one.name for one in fields(Record) if one.name not in _KEPT_BACK)
-Listener: TypeAlias = "Callable[[Record], Awaitable[None] | None]"
-ContextListener: TypeAlias = "Callable[[Record, Any], Awaitable[None] | None]"
-_Contexts: TypeAlias = "Mapping[_Ear, Any]"
-_NO_CONTEXTS: _Contexts = MappingProxyType({})
-
-
-class _Ear(NamedTuple):
-    """One listener."""
-
-    listener: Callable[..., Awaitable[None] | None]
-    began: Callable[[], Any] | None
-
-    def hear(self, record: Record, contexts: _Contexts) -> Awaitable[None] | None:
-        """Tell it of a call."""
-        if self.began is None:
-            return self.listener(record)
-        return self.listener(record, contexts.get(self))
-
-
-class _Hub:
-    """Takes records to whoever listens."""
-
-    def __init__(self) -> None:
-        self._ears: tuple[_Ear, ...] = ()
-        self._beginnings: tuple[_Ear, ...] = ()
-        self._queue: queue.Queue[tuple[Record, _Contexts] | threading.Event] = queue.Queue(_LONGEST_QUEUE)
-        self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()
-        self._lost = 0
-
-    def add(self, ear: _Ear) -> Callable[[], None]:
-        with self._lock:
-            self._set((*self._ears, ear))
-            if self._thread is None or not self._thread.is_alive():  # a forked process has none
-                self._thread = threading.Thread(target=self._work, name="dragoman-records", daemon=True)
-                self._thread.start()
-                atexit.register(self.flush, _LAST_WORDS)
-
-        def remove() -> None:
-            with self._lock:
-                self._set(tuple(known for known in self._ears if known is not ear))
-
-        return remove
-
-    def _set(self, ears: tuple[_Ear, ...]) -> None:
-        self._ears = ears
-        self._beginnings = tuple(ear for ear in ears if ear.began is not None)
-
-    @property
-    def heard(self) -> bool:
-        return bool(self._ears)
-
-    def begin(self) -> _Contexts:
-        if not self._beginnings:
-            return _NO_CONTEXTS
-        contexts = {}
-        for ear in self._beginnings:
-            try:
-                contexts[ear] = ear.began()  # type: ignore[misc]
-            except Exception:
-                _log.exception("a listener of records failed at the beginning of a call: %r", ear.listener)
-        return contexts
-
-    def tell(self, record: Record, contexts: _Contexts) -> None:
-        if not self._ears:
-            return
-        try:
-            self._queue.put_nowait((record, contexts))
-        except queue.Full:
-            self._lost += 1
-            if self._lost.bit_count() == 1:  # the first, the second, the fourth ...
-                _log.warning("listeners are too slow: %d records were not told", self._lost)
-
-    def flush(self, seconds: float) -> bool:
-        if self._thread is None or not self._thread.is_alive():
-            return True
-        reached = threading.Event()
-        self._queue.put(reached)
-        return reached.wait(seconds)
-
-    def _work(self) -> None:
-        with asyncio.Runner() as runner:
-            while True:
-                told = self._queue.get()
-                if isinstance(told, threading.Event):
-                    told.set()
-                    continue
-                for ear in self._ears:
-                    try:
-                        waits = ear.hear(*told)
-                        if inspect.isawaitable(waits):
-                            runner.run(_awaited(waits))
-                    except Exception:
-                        _log.exception("a listener of records failed: %r", ear.listener)
-
-
-async def _awaited(waits: Awaitable[None]) -> None:
-    await waits
-
-
-_hub = _Hub()
-
-
-@overload
-def on_record(listener: Listener) -> Callable[[], None]: ...
-@overload
-def on_record(listener: ContextListener, *, began: Callable[[], Any]) -> Callable[[], None]: ...
-def on_record(
-    listener: Listener | ContextListener, *, began: Callable[[], Any] | None = None
-) -> Callable[[], None]:
-    """Call a function, sync or async, with the record of every call from now on, of all clients.
-
-    It runs on a thread that all listeners share, in the order of the calls' ends. What it raises is logged to
-    ``dragoman.records``. Records that come faster than they are heard wait, up to ten thousand of them.
-
-    Args:
-        listener: what to call.
-        began: called when a call begins, on its caller's thread and in its ``contextvars``, so it has to be
-            quick; what it returns is the listener's second argument (None where it failed): a trace's span.
-
-    Returns:
-        A function that ends it.
-    """
-    return _hub.add(_Ear(listener, began))
-
-
-def flush_records(timeout: float = 5.0) -> bool:
-    """Wait until all records so far were heard; return whether that was in time (`timeout`, in seconds)."""
-    return _hub.flush(timeout)
-
-
-def heard() -> bool:
-    """Return whether anybody listens."""
-    return _hub.heard
-
-
-def tell(record: Record, contexts: _Contexts = _NO_CONTEXTS) -> None:
-    """Take a record to whoever listens.
-
-    Args:
-        record: of a call that is over.
-        contexts: of its ``Stopwatch``.
-    """
-    _hub.tell(record, contexts)

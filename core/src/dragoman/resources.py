@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 from dragoman import conversations as kept
 from dragoman.calls import CallOptions, Defaults, begin_journey
-from dragoman.chains import recall
 from dragoman.compaction_attempts import COMPACTION_FIELDS
 from dragoman.compactions import compact
 from dragoman.drivers import AsyncDriver, BlockingDriver, at_once
+from dragoman.errands import Errand
 from dragoman.errors import BadRequestError
 from dragoman.kept_resources import AsyncInputItems, InputItems, arun, run
 from dragoman.models import CompactedResponse, InputTokenCount, Response, parse_response
 from dragoman.streaming import AsyncResponseStream, ResponseStream
+from dragoman.token_counts import count_tokens, no_counter
 from dragoman.transport import AsyncTransport, Transport
 from dragoman.turns import Turn
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from dragoman.call import Call
+    from dragoman.drivers import Driver
     from dragoman.turns import Memory
 
 __all__ = ["AsyncResponses", "Responses"]
@@ -76,8 +78,8 @@ class Responses:
         journey = begin_journey(self._defaults, {"input": [], **options})
         call = _to_compact(journey.call)
         transport = self._transport if call.http_client is None else Transport(call.http_client)
-        window = at_once(compact(call, BlockingDriver(transport), self._memory, journey.timeout))
-        return CompactedResponse.model_validate(window)
+        with Errand("compact", journey, self._memory) as errand:
+            return CompactedResponse.model_validate(at_once(compact(errand, BlockingDriver(transport))))
 
     def retrieve(self, response_id: str, *, include: Sequence[str] = ()) -> Response:
         """Return a response that was stored, with all that it has; `include` leaves nothing out.
@@ -115,13 +117,10 @@ class InputTokens:
             APIError: it was refused, or failed; see ``dragoman.errors``.
         """
         journey = begin_journey(self._defaults, options)
-        call = journey.call
-        transport = self._transport if call.http_client is None else Transport(call.http_client)
-        recalled = run(self._memory, recall, request=call.request) if self._memory is not None else None
-        counted = call.token_count(recalled)
-        for _ in transport.batches(counted, journey.timeout):
-            pass  # a count has no events
-        return InputTokenCount(input_tokens=counted.input_tokens)
+        client = journey.call.http_client
+        transport = self._transport if client is None else Transport(client)
+        with Errand("input_tokens", journey, self._memory) as errand:
+            return at_once(_count(errand, BlockingDriver(transport)))
 
 
 class AsyncResponses:
@@ -165,8 +164,8 @@ class AsyncResponses:
         journey = begin_journey(self._defaults, {"input": [], **options})
         call = _to_compact(journey.call)
         transport = self._transport if call.http_client is None else AsyncTransport(call.http_client)
-        window = await compact(call, AsyncDriver(transport), self._memory, journey.timeout)
-        return CompactedResponse.model_validate(window)
+        with Errand("compact", journey, self._memory) as errand:
+            return CompactedResponse.model_validate(await compact(errand, AsyncDriver(transport)))
 
     async def retrieve(self, response_id: str, *, include: Sequence[str] = ()) -> Response:
         """Return a response that was stored (see ``Responses.retrieve``)."""
@@ -195,15 +194,17 @@ class AsyncInputTokens:
     async def count(self, **options: Unpack[CallOptions]) -> InputTokenCount:
         """Ask the provider's own counter (see ``InputTokens.count``)."""
         journey = begin_journey(self._defaults, options)
-        call = journey.call
-        transport = self._transport if call.http_client is None else AsyncTransport(call.http_client)
-        recalled = None
-        if self._memory is not None:
-            recalled = await arun(self._memory, recall, request=call.request)
-        counted = call.token_count(recalled)
-        async for _ in transport.batches(counted, journey.timeout):
-            pass  # a count has no events
-        return InputTokenCount(input_tokens=counted.input_tokens)
+        client = journey.call.http_client
+        transport = self._transport if client is None else AsyncTransport(client)
+        with Errand("input_tokens", journey, self._memory) as errand:
+            return await _count(errand, AsyncDriver(transport))
+
+
+async def _count(errand: Errand, driver: Driver) -> InputTokenCount:
+    count = await count_tokens(errand, await errand.recall(driver), driver)
+    if count is None:
+        raise no_counter(errand.journey.call.target)
+    return InputTokenCount(input_tokens=count)
 
 
 def _in_the_foreground(options: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -10,16 +10,27 @@ from dragoman.errors import BadRequestError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dragoman.hookspecs import HTTPRequest
+    from dragoman.chains import Recalled
+    from dragoman.drivers import Driver
+    from dragoman.errands import Errand
+    from dragoman.hookspecs import HTTPRequest, Target
     from dragoman.types import Event
 
-__all__ = ["TokenCount", "estimate_tokens"]
+__all__ = ["TokenCount", "count_tokens", "estimate_tokens", "no_counter"]
 
+_NO_COUNTER = "no_token_counter"
 _CHARACTERS = 4  # of a token, in the middle of many languages and models
 _OF_AN_ITEM = 4  # tokens around it: role, separators
 _OF_A_FILE = 1000  # tokens: an image of middling size, a page or two
 _FILES = frozenset({"image_url", "file_data", "file_url", "file_id"})
 _UNREAD = frozenset({"id", "call_id", "type", "status", "encrypted_content", "detail"})
+
+
+def no_counter(target: Target) -> BadRequestError:
+    """Return the error of a model whose provider counts no tokens."""
+    return BadRequestError(
+        f"{target.provider} has no token counter for {target.model!r}", param="model", code=_NO_COUNTER
+    )
 
 
 class TokenCount(Attempt):
@@ -31,11 +42,7 @@ class TokenCount(Attempt):
         ask = self.provider.translate_token_count
         http: HTTPRequest | None = self._call("translate_token_count", ask, request, self.target)
         if http is None:
-            raise BadRequestError(
-                f"{self.provider.name} has no token counter for {self.target.model!r}",
-                param="model",
-                code="no_token_counter",
-            )
+            raise no_counter(self.target)
         return http
 
     def close(self) -> list[Event]:
@@ -51,6 +58,30 @@ class TokenCount(Attempt):
             raise self._unreadable(f"{self.provider.name} answered without a count of tokens")
         self.input_tokens = count
         return []
+
+
+async def count_tokens(errand: Errand, recalled: Recalled, driver: Driver) -> int | None:
+    """Return the upstream's count of the input's tokens; None where it has no counter.
+
+    Args:
+        errand: its request holds the input.
+        recalled: what the request refers to.
+        driver: how to wait.
+
+    Raises:
+        APIError: the request is wrong, was refused, or the answer holds no count.
+    """
+    call = (await errand.leg(driver)).call
+    attempt = call.token_count(recalled if errand.memory is not None else None)
+    try:
+        await errand.ask(attempt, driver)
+    except BadRequestError as refusal:
+        if refusal.code != _NO_COUNTER:
+            raise
+        errand.journey.withdrawn()
+        return None
+    errand.answered()
+    return attempt.input_tokens
 
 
 def estimate_tokens(items: Sequence[Any], around: Sequence[Any] = ()) -> int:

@@ -13,14 +13,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dragoman.batches import RawEvents, count_deltas, events_of, has_content
+from dragoman.bills import Bill
 from dragoman.brackets import new_id
 from dragoman.chains import Recalled, needs_store, recall, remember, with_ids
 from dragoman.continuations import continued_request, may_continue, not_continued
-from dragoman.costs import Cost, price_of, use_of
 from dragoman.errors import APIError, BadRequestError, DragomanError, ServiceUnavailableError
-from dragoman.ledger import enter, entry_of, warn_of_missing
+from dragoman.ledger import enter, enter_alone, entry_of, warn_of_missing
+from dragoman.listeners import heard, tell
 from dragoman.logs import log_as_the_environment_says
-from dragoman.records import Stopwatch, heard, record_of, tell
+from dragoman.records import Stopwatch, record_of
 from dragoman.recovery import Delivery
 from dragoman.snapshots import initial_response
 from dragoman.splices import MismatchError
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from dragoman.call import Call
     from dragoman.drivers import Driver
     from dragoman.keeper import Keeper
-    from dragoman.records import Mode, Outcome
+    from dragoman.records import Mode, Operation, Outcome
     from dragoman.routing import Journey, Leg
     from dragoman.session import Session
     from dragoman.state import LedgerEntry, Transaction
@@ -48,7 +49,6 @@ __all__ = ["Memory", "Turn"]
 log_as_the_environment_says()  # once, before the first call
 
 _MONTH = 30 * 24 * 3600.0
-_PATIENCE = 2.0  # seconds that an answer waits for a ledger alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +69,8 @@ class Memory:
 
 class Turn:
     """One call: its events come from ``events``, from whichever attempts."""
+
+    operation: Operation = "responses"
 
     def __init__(
         self, journey: Journey, driver: Driver, memory: Memory | None = None, *, mode: Mode | None = None
@@ -97,10 +99,8 @@ class Turn:
         """Why it failed; None where it did not."""
         self.keep_end: Callable[[Transaction, Event], None] | None = None
         """Keeps more in the transaction that remembers the turn; it is given the last event."""
-        self.cost: Cost | None = None
-        """What it cost; None where no price is known."""
-        self.cost_warnings: tuple[str, ...] = ()
-        """What is not in it, or why it is not known."""
+        self.bill = Bill()
+        """What it takes and costs."""
         self.owner = memory.owner if memory is not None else ""
         """Whose it is."""
         self.mode: Mode = mode or _mode(self.request)
@@ -182,7 +182,7 @@ class Turn:
                     else:
                         for told in delivery.take(batch[:-1]):
                             yield told
-                        journey.succeeded(last["response"].get("usage"))
+                        journey.succeeded(self.bill.usage(last["response"].get("usage")))
                         self.error = None
                         async for told in self._concluded(delivery.finish(last)):
                             yield told
@@ -228,6 +228,11 @@ class Turn:
     def url(self) -> str | None:
         """What the last attempt called; None where none did."""
         return None if self._session is None else self._session.url
+
+    @property
+    def usage(self) -> dict[str, Any] | None:
+        """What it took so far; what failed attempts took stands with them."""
+        return self.bill.usage(None) if self.response is None else self.response.get("usage")
 
     def announce(self) -> Event:
         """Return ``response.created``, though no upstream has accepted yet; only before all other events."""
@@ -309,16 +314,8 @@ class Turn:
 
     async def settle(self) -> None:
         """Enter the call, if nothing has yet; where the store is not there, a warning is logged."""
-        books = self._books
-        if books is None or (entry := self._due()) is None:
-            return
-        if not entry.attempts and books.entered is None:
-            return  # nobody was asked, and nobody wants to know
-        operation = partial(enter, entry=entry, entered=books.entered)
-        try:
-            await self._driver.operate(books.keeper, operation, timeout=_PATIENCE)
-        except ServiceUnavailableError as problem:
-            warn_of_missing(entry, problem)
+        if self._books is not None and (entry := self._due()) is not None:
+            await enter_alone(self._driver, self._books, entry)
 
     def entering(self) -> Callable[[Transaction, Outcome | None], None]:
         """Return what enters the call, for the transaction that keeps its end; it has to be carried out.
@@ -338,6 +335,7 @@ class Turn:
         if self._settled:
             return None
         self._settled = True
+        self._close_bill()
         return entry_of(self, self._outcome)
 
     async def _next_leg(self) -> Leg:
@@ -365,7 +363,9 @@ class Turn:
         call, recalled = leg.call, await self.prepare()
         if call not in self._shortened:
             ask = partial(whole_response, driver=self._driver, timeout=leg.timeout)
-            self._shortened[call] = await shorten(call, recalled, ask)
+            short = self._shortened[call] = await shorten(call, recalled, ask)
+            if short is not None:
+                self.bill.add(short.summary, call, leg.deployment)
         request = continued_request(recalled.put_into(call.request), self._beginning)
         return replace(call, request=request).session(
             history=recalled.history,
@@ -408,23 +408,29 @@ class Turn:
 
     def _complete(self, response: dict[str, Any]) -> None:
         """Take a response as the final one; add what only now is known."""
+        journey, bill = self.journey, self.bill
+        if self.response is None:
+            bill.close(response, journey.call, journey.deployment)
+            response["usage"] = bill.usage(response.get("usage"))
         self.response = response
         # A copy: the events that were told before share the one that is there.
         added = response["dragoman"] = dict(response["dragoman"])
-        added["attempts"] = [report.as_json() for report in self.journey.attempts]
-        call = self.journey.call
-        if response.get("usage") and not call.mocked:
-            use = use_of(response, target=call.target, prices=self.journey.deployment.prices or None)
-            self.cost, self.cost_warnings = price_of(use)
-            added["cost"] = None if self.cost is None else self.cost.as_json()
+        added["attempts"] = [report.as_json() for report in journey.attempts]
+        added["cost"] = None if bill.cost is None else bill.cost.as_json()
+
+    def _close_bill(self) -> None:
+        if self.response is None:
+            self.bill.close(None, self.journey.call, self.journey.deployment)
 
     def _tell(self, outcome: Outcome | None = None) -> None:
         """Tell the record of the call, once; `outcome`: where the response does not say it."""
         if not self.over:
             self.over = True
             self._outcome = outcome
+            self._close_bill()
             if heard():
-                tell(record_of(self, outcome), self.watch.contexts)
+                self.watch.stop()
+                tell(partial(record_of, self, outcome), self.watch.contexts)
 
     async def _recall(self) -> Recalled:
         memory, request = self.memory, self.request

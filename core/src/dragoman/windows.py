@@ -38,8 +38,8 @@ class Shortened(NamedTuple):
 
     item: Item
     """The compaction item that stands for all of it."""
-    usage: dict[str, Any] | None
-    """What the summary took."""
+    summary: dict[str, Any]
+    """The response that the summary is: part of what the call takes and costs."""
 
 
 async def shorten(
@@ -74,7 +74,7 @@ async def shorten(
         return None
     response = await ask(summary_call(call, past, request.get("instructions")))
     kept = [item for item in past if is_kept(item)]
-    return Shortened(compaction_item(summary_in(response), before=kept, after=now), response["usage"])
+    return Shortened(compaction_item(summary_in(response), before=kept, after=now), response)
 
 
 def _threshold(call: Call) -> int | None:
@@ -147,19 +147,3 @@ class ShortenedSession(Session):
             item.close()
             events = [*events, *answer.take_events()]
         return events
-
-    def _complete(self) -> Batch:
-        events = super()._complete()
-        response = self.response
-        response["usage"] = _sum(response["usage"], self._shortened.usage)
-        return events
-
-
-def _sum(one: dict[str, Any] | None, other: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return what two calls took together."""
-    if one is None or other is None:
-        return one or other
-    return {
-        name: _sum(figure, other.get(name)) if isinstance(figure, dict) else figure + other.get(name, 0)
-        for name, figure in one.items()
-    }

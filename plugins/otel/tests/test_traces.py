@@ -224,3 +224,38 @@ def test_the_providers_of_the_application_are_used(toy, monkeypatch, receiver):
     end()
     assert [span.name for span in spans.get_finished_spans()] == ["chat m"]
     assert provider.force_flush()
+
+
+def test_a_compaction_and_a_count_have_spans_of_their_own(toy, instrumented, attributes):
+    toy(toy.whole(["text", "A summary."], ["usage", USAGE], ["finish"]))
+    with instrumented() as receiver, Dragoman() as client:
+        client.responses.compact(model="toy/m", input="A secret")
+        with pytest.raises(APIError):
+            client.responses.input_tokens.count(model="toy/m", input="A secret")
+    compacted, counted = receiver.spans
+    assert (compacted.name, counted.name) == ("compact m", "input_tokens m")
+    told = attributes(compacted)
+    assert (told["gen_ai.operation.name"], told["gen_ai.usage.input_tokens"]) == ("compact", 20)
+    assert attributes(counted)["error.type"] == "no_token_counter"
+    _, points = receiver.metrics["gen_ai.client.operation.duration"]
+    assert {attributes(point)["gen_ai.operation.name"] for point in points} == {"compact", "input_tokens"}
+    _, points = receiver.metrics["gen_ai.client.token.usage"]
+    assert {attributes(point)["gen_ai.operation.name"] for point in points} == {
+        "compact"
+    }  # a count takes none
+    assert all(b"secret" not in body for _, body in receiver.bodies)
+
+
+def test_what_a_call_goes_on_from_is_told(toy, instrumented, attributes):
+    toy(toy.whole(*ANSWER), native="instructions reasoning reasoning.effort")
+    with instrumented() as receiver, Dragoman() as client:
+        first = client.responses.compact(model="toy/m", input="Hi", instructions="Briefly.")
+        second = client.responses.create(model="toy/m", input=first.output, reasoning={"effort": "low"})
+        client.responses.create(model="toy/m", input="Hi", previous_response_id=second.id)
+    _, compacted, third = (attributes(span) for span in receiver.spans)
+    assert (compacted["gen_ai.conversation.compacted"], compacted["gen_ai.request.reasoning.level"]) == (
+        True,
+        "low",
+    )
+    assert third["gen_ai.request.previous_response.id"] == second.id
+    assert "gen_ai.conversation.compacted" not in third

@@ -391,7 +391,7 @@ litellm_settings: {{callbacks: [otel]}}
     assert (code, err) == (0, "")
     assert KEY not in out
     assert f"warning: {path}:4: model_list[1].litellm_params.api_key: the environment variable NOT_SET" in out
-    assert f"warning: {path}:6: litellm_settings.callbacks is LiteLLM's" in out
+    assert f"warning: {path}:6: litellm_settings.callbacks: 'otel' is not loaded" in out
     rows = [line.split(maxsplit=2) for line in out.splitlines()]
     assert ["claude", "anthropic/x", "found: api_key in the config"] in rows
     (missing,) = [row[2] for row in rows if row[0] == "gpt"]

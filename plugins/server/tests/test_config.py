@@ -306,7 +306,7 @@ def test_what_litellm_has_and_dragoman_has_not_is_said_and_nothing_more(read):
 router_settings:
   redis_host: os.environ/NOT_SET
 litellm_settings:
-  callbacks: [otel]
+  service_callback: [otel]
   cache: true
   cache_params: {type: redis, whatever: 1}
   max_internal_user_budget: 10
@@ -323,7 +323,7 @@ callback_settings: {otel: {message_logging: false}}
         "router_settings.redis_host",
         *(
             f"litellm_settings.{name}"
-            for name in ("callbacks", "cache", "cache_params", "max_internal_user_budget")
+            for name in ("service_callback", "cache", "cache_params", "max_internal_user_budget")
         ),
         *(f"general_settings.{name}" for name in ("store_model_in_db", "alerting")),
         "guardrails",

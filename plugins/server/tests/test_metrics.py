@@ -22,7 +22,9 @@ class Moody:
 
     @hookimpl
     def provider_info(self):
-        return ProviderInfo(name="moody", spec_version=1, wire="moody", parameters=policies())
+        return ProviderInfo(
+            name="moody", spec_version=1, wire="moody", parameters=policies(native="instructions")
+        )
 
     @hookimpl
     def translate_request(self, request, target):
@@ -150,3 +152,17 @@ def test_it_is_under_the_key_unless_it_is_public(serve, monkeypatch, public):
         assert http.get("/metrics").status_code == (200 if public else 401)
         assert http.get("/metrics", headers={"authorization": "Bearer sk-0"}).status_code == 200
         assert http.get("/v1/models").status_code == 401
+
+
+def test_counts_and_compactions_are_calls_of_their_own(http):
+    for path in ("responses/input_tokens", "responses/compact"):
+        assert http.post(f"/v1/{path}", json={"model": "good", "input": "Hi"}).status_code == 200
+    assert http.post("/v1/responses/compact", json={"model": "bad", "input": "Hi"}).status_code == 503
+    total = scrape(http)
+    assert total("calls_total", operation="input_tokens", outcome="completed", model="good") == 1
+    assert total("calls_total", operation="compact", outcome="completed", model="good") == 1
+    assert total("calls_total", operation="compact", outcome="failed", model="bad", code="503") == 1
+    assert total("calls_total") == 3
+    assert total("call_duration_seconds_count", operation="compact") == 2
+    assert total("cost_total") == 20 * 0.25 + 7 * 0.5  # the summary's; an estimate asks nobody
+    assert total("attempts_total") == 2

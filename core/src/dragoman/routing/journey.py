@@ -206,6 +206,13 @@ class Journey:
             stop.again[booking.load] = self._fleet.clock()
             stop.allowed = max(stop.allowed, stop.repeats + 1)
 
+    def withdrawn(self) -> None:
+        """Take the current attempt back, as if it had never begun: nothing was sent."""
+        booking, self._booking = self._booking, None
+        if booking is not None:
+            booking.withdraw()
+            self.attempts.remove(booking.report)
+
     def cancelled(self, usage: Mapping[str, Any] | None = None) -> None:
         """End the call and release everything; harmless at any moment, also twice.
 

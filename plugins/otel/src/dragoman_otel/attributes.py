@@ -37,7 +37,8 @@ _USAGE = {
     "gen_ai.usage.input_tokens": ("input_tokens",),
     "gen_ai.usage.output_tokens": ("output_tokens",),
     "gen_ai.usage.cache_read.input_tokens": ("input_tokens_details", "cached_tokens"),
-    "gen_ai.usage.cache_creation.input_tokens": ("input_tokens_details", "cache_write_tokens"),
+    "gen_ai.usage.cache_write.input_tokens": ("input_tokens_details", "cache_write_tokens"),
+    "gen_ai.usage.cache_creation.input_tokens": ("input_tokens_details", "cache_write_tokens"),  # as it was
     "gen_ai.usage.reasoning.output_tokens": ("output_tokens_details", "reasoning_tokens"),
 }
 _OUTPUT_TYPES = {"text": "text", "json_object": "json", "json_schema": "json"}
@@ -46,7 +47,7 @@ _STREAMED = frozenset({"stream", "websocket"})
 
 
 def operation(record: Record) -> str:
-    """Return the operation's name: "chat", whatever the wire is."""
+    """Return the operation's name: "chat" for responses, whatever the wire is; else the record's own."""
     return _OPERATIONS.get(record.operation, record.operation)
 
 
@@ -82,7 +83,7 @@ def finish_reason(record: Record) -> str | None:
 def common_attributes(record: Record) -> dict[str, Any]:
     """Return what spans and measurements have in common, all of few values."""
     host, _, port = (record.address or "").rpartition(":")
-    asked = record.attempts[-1]["model"].partition("/")[2] if record.attempts else record.asked
+    asked = record.attempts[-1]["model"].partition("/")[2] if record.attempts else record.model
     told = {
         "gen_ai.operation.name": operation(record),
         "gen_ai.provider.name": _PROVIDERS.get(record.provider, record.provider),
@@ -109,6 +110,9 @@ def _of_span(record: Record) -> Iterator[tuple[str, Any]]:
         yield attribute, None if request.get(name) is None else kind(request[name])
     yield "gen_ai.output.type", _OUTPUT_TYPES.get(_at(request, ("text", "format", "type")))
     yield "gen_ai.conversation.id", record.conversation
+    yield "gen_ai.conversation.compacted", _compacted(request) or None
+    yield "gen_ai.request.previous_response.id", record.previous_response_id
+    yield "gen_ai.request.reasoning.level", _at(request, ("reasoning", "effort"))
     yield "gen_ai.response.id", None if record.response is None else record.id
     yield "gen_ai.response.finish_reasons", None if reason is None else (reason,)
     for attribute, path in _USAGE.items():
@@ -129,6 +133,12 @@ def _of_span(record: Record) -> Iterator[tuple[str, Any]]:
     if record.cost is not None:
         yield "dragoman.cost", float(record.cost.total)
         yield "dragoman.cost.currency", record.cost.currency
+
+
+def _compacted(request: Mapping[str, Any]) -> bool:
+    """Return whether the input begins with what stands for an earlier part of the conversation."""
+    items = request.get("input")
+    return isinstance(items, list) and any(item.get("type") == "compaction" for item in items)
 
 
 def _failure(attempt: Mapping[str, Any]) -> str:

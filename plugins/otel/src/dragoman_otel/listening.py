@@ -25,6 +25,7 @@ __all__ = ["join", "listen"]
 
 _SCOPE = "dragoman_otel"
 _SECOND = 1_000_000_000  # in nanoseconds
+_MOST_GAPS = 32  # of one stream: to measure one takes longer than to stream it
 _SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 _TOKENS = tuple(float(4**power) for power in range(14))
 _TOKEN_TYPES = {"input": "input_tokens", "output": "output_tokens"}
@@ -89,6 +90,11 @@ def _set_by_the_application(provider: Any) -> Any:
     return None if type(provider).__name__ in {"ProxyTracerProvider", "_ProxyMeterProvider"} else provider
 
 
+def _some(gaps: list[float]) -> list[float]:
+    """Return the times between a stream's chunks: all of them, or of many some that lie evenly."""
+    return gaps[:: -(-len(gaps) // _MOST_GAPS)] if gaps else gaps
+
+
 class _Teller:
     """Makes a span and measurements of a record."""
 
@@ -146,5 +152,5 @@ class _Teller:
         if streamed(record):
             if record.first_event is not None:
                 self._first.record(record.first_event, calm, at)
-            for before, after in pairwise(record.chunks):
-                self._next.record(after - before, calm, at)
+            for gap in _some([after - before for before, after in pairwise(record.chunks)]):
+                self._next.record(gap, calm, at)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import genai_prices
+from genai_prices.data_snapshot import get_snapshot
 
 from dragoman.costs import Cost
 from dragoman_prices.deployments import own_prices
@@ -48,9 +49,26 @@ class _Terms(NamedTuple):
 
     prices: Prices
     source: str
-    warnings: list[str]
+    warnings: tuple[str, ...]
+    seller: str
+    """Who is paid, as genai-prices calls them."""
     free: bool = False
     """Whether the model is given away."""
+
+
+class _Known(NamedTuple):
+    """Terms that were worked out, and what they rest on beside the key that they are found under."""
+
+    terms: _Terms | None
+    snapshot: object
+    own: Mapping[str, Any] | None
+    said: dict[str, Any]
+    """What `own` held then."""
+
+
+_known: dict[tuple[object, ...], _Known] = {}
+_MOST_KNOWN = 512
+_MINUTE = 60  # seconds: prices change with the hour of the day at some sellers, never faster
 
 
 def price_use(use: Use) -> Cost | None:
@@ -59,33 +77,52 @@ def price_use(use: Use) -> Cost | None:
         return Cost(
             total=Decimal(0), input=Decimal(0), output=Decimal(0), tools=Decimal(0), source="runs here, free"
         )
-    terms = _terms(use)
+    terms = _known_terms(use)
     if terms is None:
         return None
-    tools = _tool_counts(use, terms)
+    warnings = [*terms.warnings]
+    tools = _tool_counts(use, terms, warnings) if use.tool_calls else {}
     counts = _token_counts(use.usage)
     if not terms.free and not _covers(terms.prices, counts):
         return None
-    amounts = _amounts(terms, {**counts, **tools}, use.details)
+    amounts = _amounts(terms, {**counts, **tools}, use.details, warnings)
     return Cost(
         total=amounts.input + amounts.output + amounts.others,
         input=amounts.input,
         output=amounts.output,
         tools=amounts.others,
         source=terms.source,
-        warnings=tuple(terms.warnings),
+        warnings=tuple(warnings),
     )
 
 
 # ---- prices ---------------------------------------------------------------------------------------------
 
 
-def _terms(use: Use) -> _Terms | None:
+def _known_terms(use: Use) -> _Terms | None:
+    """Return the prices that count for a use: worked out once a minute for all uses like it."""
+    at, own, snapshot = use.at or datetime.now(UTC), use.prices, get_snapshot()
+    key = (
+        use.provider, use.model, use.asked, use.api_base, use.service_tier, use.batch, use.region, id(own),
+        at.timestamp() // _MINUTE,
+    )  # fmt: skip
+    known = _known.get(key)
+    # An own mapping is held here, so that no other can have its place in memory; it may have changed.
+    if known is None or known.snapshot is not snapshot or (own is not None and known.said != own):
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        known = _known[key] = _Known(_terms(use, at), snapshot, own, dict(own or {}))
+    return known.terms
+
+
+def _terms(use: Use, at: datetime) -> _Terms | None:
     tier = None if use.service_tier in _STANDARD_TIERS else use.service_tier
     own = own_prices(use.prices or {}, "batches" if use.batch else tier)
     listing = find_listing(use, own.base_model)
     if listing is None:
-        return _Terms(own.prices, "own prices", [*own.warnings]) if own.prices else None
+        if not own.prices:
+            return None
+        return _Terms(own.prices, "own prices", own.warnings, seller_of(use) or use.provider)
     warnings = [*own.warnings]
     context = dict(_context(listing, tier, batch=use.batch))
     for name, value in context.items():
@@ -97,7 +134,6 @@ def _terms(use: Use) -> _Terms | None:
         warnings.append(
             f"endpoints in a region such as {use.region} cost 10 % more than the global price here"
         )
-    at = use.at or datetime.now(UTC)
     listed = listing.model.get_prices(at, context if listing.own else None)
     source = f"genai-prices {genai_prices.__version__}: {listing.seller.id}/{listing.model.id}"
     prices: dict[str, Any] = {
@@ -106,7 +142,8 @@ def _terms(use: Use) -> _Terms | None:
     return _Terms(
         {**prices, **own.prices},
         f"own prices over {source}" if own.prices else source,
-        warnings,
+        tuple(warnings),
+        seller_of(use) or use.provider,
         free=is_free(listing),
     )
 
@@ -158,16 +195,16 @@ def _count(figures: Any, name: str) -> int:
     return figure if isinstance(figure, int) and figure > 0 else 0
 
 
-def _tool_counts(use: Use, terms: _Terms) -> dict[str, int]:
+def _tool_counts(use: Use, terms: _Terms, warnings: list[str]) -> dict[str, int]:
     """Return the calls of hosted tools that have a price; warn of those that have none."""
     counts: dict[str, int] = {}
-    seller = seller_of(use) or use.provider
+    seller = terms.seller
     for kind, calls in use.tool_calls.items():
         unit = _TOOLS.get(kind)
         if not calls or kind in _NAMELESS or kind in _IN_THE_TOKENS.get(seller, ()):
             continue
         if unit is None or f"{unit}_kcount" not in terms.prices:
-            terms.warnings.append(f"the fee for {kind} ({calls}) is not known and not in the total")
+            warnings.append(f"the fee for {kind} ({calls}) is not known and not in the total")
             continue
         if seller == "google" and kind == "web_search":
             by_request = use.model.rpartition("/")[2].startswith(_SEARCHES_BY_REQUEST)
@@ -176,11 +213,13 @@ def _tool_counts(use: Use, terms: _Terms) -> dict[str, int]:
     return counts
 
 
-def _amounts(terms: _Terms, counts: dict[str, int], details: Mapping[str, int]) -> Amounts:
+def _amounts(
+    terms: _Terms, counts: dict[str, int], details: Mapping[str, int], warnings: list[str]
+) -> Amounts:
     if not details:
         return amounts_of(terms.prices, counts)
     try:
         return amounts_of(terms.prices, {**counts, **details})
     except ValueError as problem:
-        terms.warnings.append(f"the finer counts are left out, they contradict each other: {problem}")
+        warnings.append(f"the finer counts are left out, they contradict each other: {problem}")
         return amounts_of(terms.prices, counts)

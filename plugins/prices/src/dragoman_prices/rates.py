@@ -60,8 +60,9 @@ def amounts_of(prices: Prices, counts: Mapping[str, int]) -> Amounts:
     sums = {"input": Decimal(0), "output": Decimal(0), None: Decimal(0)}
     left: list[int] = []
     for line in _plan(tuple(prices)):
-        count = 1 if line.usage_key == _EACH_REQUEST else counts.get(line.usage_key, 0)
-        rest = count - sum(left[place] for place in line.finer)
+        rest = count = 1 if line.usage_key == _EACH_REQUEST else counts.get(line.usage_key, 0)
+        for place in line.finer:
+            rest -= left[place]
         if rest < 0:
             raise ValueError(f"{line.usage_key} is {count}, and its parts are {count - rest}")
         left.append(rest)

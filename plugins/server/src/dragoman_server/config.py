@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from dragoman import discovery
 from dragoman.errors import BadRequestError
 from dragoman.routing import Deployment, Fleet, RoutingSettings
+from dragoman_server.config_callbacks import read_callbacks
 from dragoman_server.config_credentials import found_deployments
 from dragoman_server.config_files import check_readers, read_environment, read_with_included
 from dragoman_server.config_findings import ConfigError, Findings
@@ -155,6 +156,7 @@ class _FileReader:
             store=self._store(),
             limits=self._limits(),
             budget=self._budget(),
+            listeners=read_callbacks(self._root.get("litellm_settings"), self._environment, self._findings),
             unstored_without_store=self._general.get("allow_requests_on_db_unavailable", False),
             **settings,
         )

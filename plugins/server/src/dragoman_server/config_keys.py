@@ -127,10 +127,11 @@ _LITELLM = {
     **_used("text", "budget_duration"),
     **_used("whole", "num_retries"),
     **_FALLBACKS,
+    **_used("any", "callbacks success_callback failure_callback"),
     **_nothing(
-        "callbacks success_callback failure_callback service_callback service_callbacks audit_log_callbacks "
-        "input_callback post_call_rules pre_call_rules custom_provider_map store_audit_logs",
-        "is LiteLLM's logging; dragoman calls nothing from it",
+        "service_callback service_callbacks audit_log_callbacks input_callback post_call_rules "
+        "pre_call_rules custom_provider_map store_audit_logs",
+        "is LiteLLM's logging; dragoman calls nothing from it. callbacks may name functions of yours",
     ),
     **_nothing(
         "cache cache_params turn_off_message_logging redact_user_api_key_info langfuse_default_tags "

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 from dragoman.routing import RoutingSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from dragoman.records import Record
     from dragoman.routing import Deployment
     from dragoman_server.keys import Budget
 
@@ -74,3 +77,5 @@ class ServerConfig:
     budget: Budget | None = None
     """How much all calls together may cost; None: that is not limited."""
     limits: Limits = Limits()
+    listeners: tuple[Callable[[Record], Awaitable[None] | None], ...] = ()
+    """Functions that hear the record of every call (see ``dragoman.on_record``)."""

@@ -77,8 +77,8 @@ class Metrics:
         def histogram(name: str, about: str, *labels: str) -> Histogram:
             return Histogram(f"dragoman_{name}", about, labels, buckets=_SECONDS, registry=self.registry)
 
-        self._calls = counter("calls", "Calls that are over.", *_CALL, "mode", "outcome", "code")
-        self._duration = histogram("call_duration_seconds", "From a call to its end.", *_CALL)
+        self._calls = counter("calls", "Calls that are over.", *_CALL, "operation", "mode", "outcome", "code")
+        self._duration = histogram("call_duration_seconds", "From a call to its end.", *_CALL, "operation")
         self._first = histogram("first_event_seconds", "From a call to its first content.", *_CALL)
         self._tokens = counter(
             "tokens", "Tokens; cached ones are part of input, reasoning of output.", *_CALL, "type"
@@ -104,8 +104,8 @@ class Metrics:
     def _count(self, record: Record) -> None:
         call = (self._name(record.asked), record.provider)
         code = "" if record.error is None else str(record.error["status"])
-        self._calls.labels(*call, record.mode, record.outcome, code).inc()
-        self._duration.labels(*call).observe(record.duration)
+        self._calls.labels(*call, record.operation, record.mode, record.outcome, code).inc()
+        self._duration.labels(*call, record.operation).observe(record.duration)
         if record.first_event is not None:
             self._first.labels(*call).observe(record.first_event)
         if record.usage is not None:

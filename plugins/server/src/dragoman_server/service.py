@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from dragoman.background import Background
 from dragoman.calls import Defaults, begin_journey
-from dragoman.compactions import compact
 from dragoman.costs import Use, price_of
 from dragoman.drivers import AsyncDriver
-from dragoman.errors import APIError, ServiceUnavailableError
+from dragoman.errands import Errand
+from dragoman.errors import APIError
 from dragoman.keeper import Keeper
 from dragoman.leases import fail_abandoned
-from dragoman.ledger import enter, warn_of_missing
+from dragoman.listeners import on_record
 from dragoman.memory import MemoryStore
 from dragoman.routing import Fleet
 from dragoman.stores import open_store
@@ -26,7 +26,6 @@ from dragoman_server.admissions import Admission
 from dragoman_server.authentication import Keyring, authenticate
 from dragoman_server.bodies import refuse_options
 from dragoman_server.budgets import Reservations, free_holds
-from dragoman_server.compaction import entry_of_window
 from dragoman_server.key_limits import KeyLimits
 from dragoman_server.key_lookup import KeyLookup
 from dragoman_server.metrics import Metrics
@@ -35,9 +34,9 @@ from dragoman_server.paths import check_history
 from dragoman_server.upstream import AiohttpTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from dragoman.records import Mode
+    from dragoman.records import Mode, Operation
     from dragoman.routing import Journey
     from dragoman.state import Transaction
     from dragoman_server.authentication import Owner
@@ -70,7 +69,7 @@ class Service:
         """
         self.transport = AiohttpTransport()
         self.background = Background()
-        self._driver = AsyncDriver(self.transport)
+        self.driver = AsyncDriver(self.transport)
         self._keeper: Keeper | None = None
         self._maintenance: asyncio.Task[None] | None = None
         self._warming: asyncio.Task[Any] | None = None
@@ -80,6 +79,7 @@ class Service:
         self.keys = KeyLookup(lambda: self.keeper)
         self.key_limits = KeyLimits()
         self.reservations = Reservations(lambda: self.keeper)
+        self._listening: tuple[Sequence[Any], list[Callable[[], None]]] | None = None
         self.reload(config)
         self.metrics = Metrics(self)
 
@@ -87,6 +87,8 @@ class Service:
         """Serve by another config from now on; requests that run go on by theirs. The store stays."""
         self.config = config
         self.limits = config.limits
+        if self._listening and config.listeners != self._listening[0]:
+            self._listen()
         self.fleet = Fleet(config.deployments, config.routing, adhoc=False)
         self._defaults = Defaults(fleet=self.fleet)
         keys = [config.master_key] if config.master_key else []
@@ -97,6 +99,7 @@ class Service:
     async def start(self) -> None:
         """Open the store, and end what a process that is gone has left unfinished."""
         self.metrics.start()
+        self._listen()
         if self._keeper is None:
             self._keeper = Keeper(await asyncio.to_thread(self._open_store))
         # The first price loads a table; nobody's answer should wait for it.
@@ -119,10 +122,23 @@ class Service:
             _log.warning("%d requests did not end in time", self._active)
         await self.background.close()
         self.metrics.stop()
+        self._listen_no_more()
         await self.transport.close()
         if self._keeper is not None:
             await asyncio.to_thread(self._keeper.close)
             self._keeper = None
+
+    def _listen(self) -> None:
+        """Let the functions of the config hear of calls from now on, and no others."""
+        self._listen_no_more()
+        listeners = self.config.listeners
+        self._listening = listeners, [on_record(listener) for listener in listeners]
+
+    def _listen_no_more(self) -> None:
+        if self._listening is not None:
+            for end in self._listening[1]:
+                end()
+        self._listening = None
 
     @property
     def active(self) -> int:
@@ -170,32 +186,14 @@ class Service:
 
     def turn(self, body: Mapping[str, Any], admission: Admission, mode: Mode | None = None) -> Turn:
         """Return the turn that a body means (see ``journey``); it has yet to be admitted."""
-        owner = admission.owner
-        memory = replace(self.memory(owner), entered=admission.entered)
-        return Turn(self.journey(body, owner), self._driver, memory, mode=mode)
+        return Turn(self.journey(body, admission.owner), self.driver, self._memory_of(admission), mode=mode)
 
-    async def compact(self, body: Mapping[str, Any], admission: Admission) -> dict[str, Any]:
-        """Return the window that a body is about, made short (see ``dragoman.compactions``).
+    def errand(self, operation: Operation, body: Mapping[str, Any], admission: Admission) -> Errand:
+        """Return the call beside the responses that a body means; it has yet to be admitted."""
+        return Errand(operation, self.journey(body, admission.owner), self._memory_of(admission))
 
-        Raises:
-            APIError: it may not be made now, or could not be.
-        """
-        owner = admission.owner
-        journey = self.journey(body, owner)
-        call, memory = journey.call, self.memory(owner)
-        await admission.admit(journey, call.request)
-        began, usage = time.time(), None
-        try:
-            window = await compact(call, self._driver, memory, journey.timeout)
-            usage = window["usage"]
-            entry = entry_of_window(window, journey, owner.name, began)
-            try:
-                await self.keeper.arun(partial(enter, entry=entry, entered=admission.entered))
-            except ServiceUnavailableError as problem:
-                warn_of_missing(entry, problem)
-        finally:
-            await admission.leave(usage)
-        return window
+    def _memory_of(self, admission: Admission) -> Memory:
+        return replace(self.memory(admission.owner), entered=admission.entered)
 
     # ---- memory -------------------------------------------------------------------------------------
 

@@ -499,3 +499,17 @@ def test_a_call_that_is_too_large_for_a_deployments_tokens_passes_it_over(api, t
     with pytest.raises(RateLimitError) as refusal:
         api.create(client, model="m", input="word " * 200_000)
     assert refusal.value.code == "rate_limit_exceeded"
+
+
+def test_calls_share_what_is_known_of_a_model_that_nobody_has_set_up(toy):
+    down = toy(toy.whole(["fail", "down", 503]))
+    toy(toy.whole(["text", "up"], ["finish"]), name="other")
+    asked = {"model": "toy/m", "input": "Hi", "fallbacks": ["other/m"]}
+    with Dragoman() as client:
+        for _ in range(8):
+            assert client.responses.create(**asked, toy_region="north").output_text == "up"
+        assert len(down.requests) == 4  # then its circuit was open
+        client.responses.create(**asked, toy_region="south")
+        client.responses.create(**asked, toy_region="north", api_key="sk-another")
+        client.responses.create(**asked, toy_region="north", temperature=0.5)
+    assert len(down.requests) == 6

@@ -77,12 +77,52 @@ def test_what_nothing_serves_is_called_as_it_is_where_that_is_allowed():
         Fleet().journey(None, prepare)
 
 
-def test_what_is_made_up_has_no_circuit():
-    here = world(adhoc=True, fallbacks=[{"*": ["toy/b"]}], num_retries=0)
-    here.upstreams["toy/a"] = failing(503)
-    for _ in range(20):
-        assert here.call("toy/a").answered_by == "toy/b"
-    assert len(here.tries("toy/a")) == 20
+def test_names_that_nobody_has_set_up_have_circuits_that_their_calls_share():
+    here = world(adhoc=True, upstreams={"toy/a": failing(503), "toy/b": OK}, num_retries=0)
+    for _ in range(10):
+        assert here.call("toy/a", fallbacks=["toy/b"]).answered_by == "toy/b"
+    assert len(here.tries("toy/a")) == 4  # then it was open
+    here.upstreams["toy/a"] = OK
+    here.now.seconds += 6
+    assert here.call("toy/a", fallbacks=["toy/b"]).answered_by == "toy/a"
+
+
+def test_a_fallback_that_nobody_has_set_up_is_passed_over_while_it_rests():
+    here = world(
+        adhoc=True, upstreams={"toy/a": failing(503), "toy/b": failing(401), "toy/c": OK}, num_retries=0
+    )
+    for _ in range(4):
+        assert here.call("toy/a", fallbacks=["toy/b", "toy/c"]).answered_by == "toy/c"
+    assert len(here.tries("toy/b")) == 1
+
+
+def test_the_only_target_of_a_call_is_asked_whatever_others_have_met():
+    here = world(adhoc=True, upstreams={"toy/a": failing(503)}, num_retries=0)
+    for _ in range(6):
+        here.call("toy/a")
+    assert len(here.tries("toy/a")) == 6
+
+
+def test_other_accounts_have_circuits_of_their_own():
+    here = world(adhoc=True, upstreams={"toy/a": failing(401)}, num_retries=0)
+    calls = [{"account": "x"}, {"account": "x"}, {"account": "y"}, {}]
+    for options in calls:
+        assert here.call("toy/a", fallbacks=["toy/b"], own_credentials=True, **options).answered_by == "toy/b"
+    assert len(here.tries("toy/a")) == 3
+    named = {"model": "toy/a", "api_base": "http://elsewhere"}
+    here.call("toy/z", fallbacks=[named])
+    here.upstreams["toy/z"] = failing(401)
+    here.call("toy/z", fallbacks=[named])
+    assert len(here.tries("toy/a")) == 4  # another address is another place
+
+
+def test_of_the_names_that_nobody_has_set_up_the_last_ones_are_known():
+    here = world(adhoc=True, upstreams={"toy/a": failing(401)}, num_retries=0)
+    here.call("toy/a", fallbacks=["toy/b"])
+    for number in range(300):
+        here.call(f"toy/{number}")
+    here.call("toy/a", fallbacks=["toy/b"])
+    assert len(here.tries("toy/a")) == 2
 
 
 def test_models_lists_names_and_aliases_but_not_hidden_ones():

@@ -717,3 +717,76 @@ def test_waiting_for_credentials_counts(upstream, stub_provider):
             dragoman.aresponses(model="token-stub/m", input="Hello", api_base=upstream.url, timeout=0.02)
         )
     assert upstream.requests == []
+
+
+# ---- kept connections
+
+
+def gone(wire):
+    wire.close()
+
+
+def gone_by_reset(wire):
+    wire.reset()
+
+
+def gone_after_headers(wire):
+    wire.head()
+    wire.close()
+
+
+def once(wire):
+    wire.story("Once")
+
+
+@pytest.fixture(params=["sync", "async"])
+def ask_twice(request, upstream):
+    """Ask twice by one client, so that the second request finds the first one's connection."""
+
+    def options():
+        return {"model": "stub/m", "input": "Hi", "api_base": upstream.url}
+
+    async def twice(**more):
+        async with AsyncDragoman() as client:
+            await client.responses.create(**options(), stream=False)
+            stream = await client.responses.create(**options(), stream=True, **more)
+            async with stream:
+                return await stream.get_final_response()
+
+    def ask(**more):
+        if request.param == "async":
+            return asyncio.run(twice(**more))
+        with Dragoman() as client:
+            client.responses.create(**options(), stream=False)
+            with client.responses.create(**options(), stream=True, **more) as stream:
+                return stream.get_final_response()
+
+    return ask
+
+
+@pytest.mark.parametrize("leave", [gone, gone_by_reset])
+def test_a_kept_connection_that_closes_as_it_is_used_again_is_no_attempt(ask_twice, upstream, leave):
+    upstream.answers(lambda wire: wire.whole({"text": "Hi"}), leave, once)
+    response = ask_twice()
+    assert response.output_text == "Once"
+    assert len(response.dragoman.attempts) == 1
+    assert (len(upstream.requests), upstream.connections) == (3, 2)
+
+
+@pytest.mark.parametrize("leave", [gone, gone_by_reset])
+def test_a_connection_made_for_it_that_closes_is_an_attempt(ask_twice, upstream, leave):
+    upstream.answers(lambda wire: wire.whole({"text": "Hi"}, connection="close"), leave, once)
+    with pytest.raises(APIConnectionError):
+        ask_twice()
+    assert len(upstream.requests) == 2
+    upstream.answers(lambda wire: wire.whole({"text": "Hi"}), leave, leave, once)
+    with pytest.raises(APIConnectionError):
+        ask_twice()
+    assert len(upstream.requests) == 2 + 3
+
+
+def test_what_was_answered_is_not_sent_again(ask_twice, upstream):
+    upstream.answers(lambda wire: wire.whole({"text": "Hi"}), gone_after_headers, once)
+    with pytest.raises(StreamInterruptedError):
+        ask_twice()
+    assert len(upstream.requests) == 2

@@ -15,6 +15,7 @@ from tests.failover.settings import QUESTION, credentials_of, fallbacks_of, mode
 from tests.failover.story import HEALTHY
 
 import dragoman
+from dragoman.routing import Fleet, RoutingSettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
@@ -139,6 +140,7 @@ class SingleTarget:
                 for provider in filter(None, {cell.provider, cell.fallback_provider})
             },
             timeout=dragoman.Timeout(first_event=profile.first_token, between_events=profile.first_token),
+            fleet=Fleet(settings=RoutingSettings(num_retries=0, cooldown_time=profile.cooldown)),
         )
 
     async def ask(self, *, healthy: bool = False) -> Outcome:

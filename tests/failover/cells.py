@@ -89,11 +89,15 @@ class Result:
 
     @property
     def tells_its_attempts(self) -> bool:
-        """Whether the answer names the models that upstream saw asked, and the last one as its own."""
+        """Whether the answer names the models that upstream saw asked, and the last one as its own.
+
+        A kept connection that is gone was no attempt: who finds that asks again over another.
+        """
         told = self.evidence.call.attempts
         models = [attempt["model"].partition("/")[2] for attempt in told]
         outcomes = [attempt["outcome"] == "success" for attempt in told]
-        asked = [one.model for one in self.evidence.tries]
+        unheard = [one for one in self.evidence.tries if one.kept and one.ending == "reset"]
+        asked = [one.model for one in self.evidence.tries if one not in unheard]
         return models == asked and outcomes == [False] * (len(asked) - 1) + [True]
 
 

@@ -34,6 +34,8 @@ class Try:
     provider: str
     streamed: bool
     body: dict[str, Any]
+    kept: bool
+    """Whether its connection had served another one before."""
     ending: Ending | None = None
     """None while it lasts; "left": the caller hung up."""
     ended: float | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import threading
 import time
@@ -86,7 +87,7 @@ class FaultyUpstream:
         await asyncio.gather(*connections, return_exceptions=True)
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while True:
+        for place in itertools.count():
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             line, *lines = head.split("\r\n")
             headers = {name.lower(): value for name, _, value in (one.partition(": ") for one in lines)}
@@ -97,7 +98,9 @@ class FaultyUpstream:
             began = time.monotonic()
             tries = self._tries[cell]
             earlier = [one for one in tries if one.model == model]
-            one = Try(began=began, model=model, provider=wire.provider, streamed=streamed, body=body)
+            one = Try(
+                began=began, model=model, provider=wire.provider, streamed=streamed, body=body, kept=place > 0
+            )
             tries.append(one)
             exchange = Exchange(self.profile, wire, one, earlier, reader, writer)
             try:

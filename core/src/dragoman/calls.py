@@ -6,6 +6,7 @@ model names (``api_key``, ``aws_region_name`` ...), or else a parameter of the R
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -15,6 +16,7 @@ from dragoman.errors import BadRequestError, DragomanError
 from dragoman.models import validate_request
 from dragoman.providers import COMMON_SETTINGS, Provider, load_provider, split_model
 from dragoman.routing import Fleet, RouteOptions, RoutingSettings, StreamRecovery
+from dragoman.routing.accounts import account_mark
 from dragoman.routing.checks import texts
 from dragoman.routing.settings import fallback_list
 from dragoman.scripted import ScriptedProvider
@@ -86,6 +88,7 @@ _OWN = frozenset(CallOptions.__annotations__) - frozenset(CallParameters.__annot
 _OF_A_PROVIDER = frozenset(
     {*COMMON_SETTINGS, "settings", "custom_llm_provider", "extra_headers", "extra_query", "extra_body"}
 )
+_OF_AN_ACCOUNT = (*COMMON_SETTINGS, "settings", "custom_llm_provider")
 _OF_ROUTING = ("fallbacks", "num_retries", "timeout", "stream_recovery", "disable_fallbacks", "tags")
 
 
@@ -249,8 +252,21 @@ def _route_options(
         stream_recovery=_recovery(routing.get("stream_recovery")),
         disable_fallbacks=bool(routing.get("disable_fallbacks")),
         allows=allows,
+        account=account_mark(_own_settings(request)),
         own_credentials=request.get("api_key") is not None,
     )
+
+
+def _own_settings(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a call says which account it goes to."""
+    own = {name: request[name] for name in _OF_AN_ACCOUNT if name in request}
+    others = [name for name in request if name not in CallOptions.__annotations__]
+    if others:
+        prefix = str(request.get("custom_llm_provider") or request.get("model")).partition("/")[0]
+        with contextlib.suppress(DragomanError):  # the name of a group, or nobody's: that is said elsewhere
+            takes_setting = load_provider(prefix).takes_setting
+            own |= {name: request[name] for name in others if takes_setting(name)}
+    return own
 
 
 def _retries(value: object) -> int | None:

@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import httpx
 
+from dragoman.connections import DROPPED, RESENDS, Connection
 from dragoman.errors import APIConnectionError, APIError, BadRequestError, StreamInterruptedError
 from dragoman.secrecy import shown_url
 from dragoman.timeouts import Clock, Timeout, timeout_error
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping
 
     from dragoman.attempt import Attempt
     from dragoman.batches import Batch
@@ -98,7 +99,7 @@ class Transport:
     @contextlib.contextmanager
     def _send(self, http: HTTPRequest, clock: Clock) -> Iterator[Answer]:
         client = self._client()
-        response = client.send(_request(client, http, clock), stream=True, follow_redirects=False)
+        response = _sent(client, http, clock)
         try:
             timed = _time_reads(response, clock)
             chunks = response.iter_bytes()
@@ -183,9 +184,8 @@ class AsyncTransport:
     async def send(self, http: HTTPRequest, clock: Clock) -> AsyncIterator[Answer]:
         """Send a request; the answer's chunks are read inside the block, and leaving it ends the request."""
         client = await self._client()
-        request = _request(client, http, clock)
         async with asyncio.timeout(clock.remaining()):
-            response = await client.send(request, stream=True, follow_redirects=False)
+            response = await _asent(client, http, clock)
         try:
             body = cast("AsyncGenerator[bytes]", response.aiter_bytes())
             async with contextlib.aclosing(body) as chunks:
@@ -234,7 +234,33 @@ def check_headers(headers: Mapping[str, str]) -> None:
             )
 
 
-def _request(client: httpx.Client | httpx.AsyncClient, http: HTTPRequest, clock: Clock) -> httpx.Request:
+def _sent(client: httpx.Client, http: HTTPRequest, clock: Clock) -> httpx.Response:
+    for left in reversed(range(RESENDS + 1)):
+        connection = Connection()
+        request = _request(client, http, clock, connection.saw)
+        try:
+            return client.send(request, stream=True, follow_redirects=False)
+        except DROPPED:
+            if not left or not connection.reused:
+                raise
+    raise AssertionError("the last one is returned or raised")
+
+
+async def _asent(client: httpx.AsyncClient, http: HTTPRequest, clock: Clock) -> httpx.Response:
+    for left in reversed(range(RESENDS + 1)):
+        connection = Connection()
+        request = _request(client, http, clock, connection.asaw)
+        try:
+            return await client.send(request, stream=True, follow_redirects=False)
+        except DROPPED:
+            if not left or not connection.reused:
+                raise
+    raise AssertionError("the last one is returned or raised")
+
+
+def _request(
+    client: httpx.Client | httpx.AsyncClient, http: HTTPRequest, clock: Clock, trace: Callable[..., Any]
+) -> httpx.Request:
     check_headers(http.headers)
     remaining = clock.remaining()
     connect = clock.timeout.connect
@@ -249,6 +275,7 @@ def _request(client: httpx.Client | httpx.AsyncClient, http: HTTPRequest, clock:
             headers=dict(http.headers),
             content=http.body or None,
             timeout=httpx.Timeout(remaining, connect=connect),
+            extensions={"trace": trace},
         )
     except (httpx.InvalidURL, ValueError) as problem:
         raise BadRequestError(

@@ -58,7 +58,7 @@ class Booking:
                 load.tokens.correct(self._started, now, taken - self._options.tokens)
             if outcome == "success":
                 load.breaker.succeed(now, probe=self._probe)
-            elif error is not None and fleet.blames(error, self._options):
+            elif error is not None and fleet.blames(error, self._options, adhoc=self.stop.group.adhoc):
                 fleet.blame(load, error, now, probe=self._probe, deadline=deadline)
             else:
                 load.breaker.leave(probe=self._probe)

@@ -62,6 +62,8 @@ class RouteOptions:
     disable_fallbacks: bool = False
     allows: Callable[[str], bool] | None = None
     """Tells by a name whether the call may go there: a fallback where it may not is passed over."""
+    account: str = ""
+    """Tells the account apart whose address or credentials the call brings along (see ``accounts``)."""
     own_credentials: bool = False
     """Whether the caller brought credentials of its own: a refusal of them says nothing of a deployment."""
 
@@ -166,8 +168,11 @@ class Fleet:
         owner = found.fill(group.loads[0].deployment.model).partition("/")[0]
         return {"id": checked, "object": "model", "created": 0, "owned_by": owner}
 
-    def serving(self, name: str, *, required: bool = False) -> tuple[Found, Group] | None:
+    def serving(self, name: str, *, required: bool = False, account: str = "") -> tuple[Found, Group] | None:
         """Return what serves a name, aliases resolved; None where nothing does.
+
+        What nobody has set up is known from call to call, by its name and the account that the calls bring;
+        those that were called last.
 
         Raises:
             NotFoundError: nothing does, and it is required.
@@ -176,7 +181,7 @@ class Fleet:
         if found is not None:
             return found, self._groups[found.name]
         if self._adhoc and ("/" in name or not self._groups):
-            return Found(name, None), self._adhoc_group(name)
+            return Found(name, None), self._adhoc_group(name, account)
         if required:
             raise self._names.unknown(name)
         return None
@@ -198,7 +203,7 @@ class Fleet:
             )
         return model
 
-    def _made_up(self, name: str) -> Group:
+    def _made_up(self, name: str, _account: str) -> Group:
         deployment = Deployment(id=name, name=name, model=name)
         return Group(name, [deployment], self.settings, self._strategy, self.random, adhoc=True)
 
@@ -229,11 +234,11 @@ class Fleet:
             return settings.retry_policy[verdict.policy]
         return settings.num_retries if deployment.num_retries is None else deployment.num_retries
 
-    def blames(self, error: APIError, options: RouteOptions) -> bool:
-        """Tell whether a failure says something of the deployment."""
+    def blames(self, error: APIError, options: RouteOptions, *, adhoc: bool) -> bool:
+        """Tell whether a failure says something of the deployment: not of a caller's credentials there."""
         if self.settings.disable_cooldowns:
             return False
-        if options.own_credentials and isinstance(error, AuthenticationError | RateLimitError):
+        if options.own_credentials and not adhoc and isinstance(error, AuthenticationError | RateLimitError):
             return False
         verdict = verdict_on(error)
         return verdict.counts or verdict.opens

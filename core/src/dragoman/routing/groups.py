@@ -36,7 +36,7 @@ class Group:
     ) -> None:
         self.name = name
         self.adhoc = adhoc
-        """Whether nobody has set it up: it has no circuit."""
+        """Whether nobody has set it up: it is known because somebody called it so."""
         totals = [one.total_timeout for one in deployments if one.total_timeout is not None]
         self.total_timeout = min(totals, default=None)
         """Seconds that a call for this name may take altogether."""

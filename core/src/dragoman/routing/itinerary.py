@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dragoman.routing.accounts import account_mark
 from dragoman.routing.stops import Stop, fallbacks_of, split_fallback
 
 if TYPE_CHECKING:
@@ -35,9 +36,7 @@ class Itinerary:
         self.current: Stop | None = None
         self._visit(name, {}, required=True)
         self.first: Stop = self.current  # type: ignore[assignment]
-        self.first.lone = self.first.group.adhoc or (
-            len(self.first) == 1 and not self._next_after(self.first, "general")
-        )
+        self.first.lone = len(self.first) == 1 and not self._next_after(self.first, "general")
 
     @property
     def ahead(self) -> int:
@@ -89,7 +88,8 @@ class Itinerary:
         visit = known, repr(sorted(overrides.items(), key=lambda item: item[0])) if overrides else ""
         if visit in self._visited or not (required or self._may_go(name, known)):
             return
-        served = self._fleet.serving(known, required=required)
+        account = self._options.account + account_mark(overrides)
+        served = self._fleet.serving(known, required=required, account=account)
         if served is not None:
             self._visited.add(visit)
             found, group = served
@@ -99,5 +99,4 @@ class Itinerary:
                 group=group,
                 pools=group.pools(self._options.tags),
                 overrides=overrides,
-                lone=group.adhoc,
             )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from base64 import b64encode
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.request import getproxies
 
 import aiohttp
 import httpx
 from yarl import URL
 
+from dragoman.connections import RESENDS
 from dragoman.errors import APIConnectionError, BadRequestError, StreamInterruptedError
 from dragoman.secrecy import shown_url
 from dragoman.timeouts import timeout_error
@@ -45,14 +46,7 @@ class AiohttpTransport(AsyncTransport):
         try:
             url, sent = _with_basic_authorization(URL(http.url, encoded=True), http.headers)
             async with asyncio.timeout(clock.remaining()):
-                response = await self._opened().request(
-                    http.method,
-                    url,
-                    headers=sent,
-                    data=http.body or None,
-                    allow_redirects=False,
-                    timeout=aiohttp.ClientTimeout(total=None, sock_connect=clock.timeout.connect),
-                )
+                response = await self._sent(http, url, sent, clock)
             begun = True
             try:
                 headers = {name.lower(): value for name, value in response.headers.items()}
@@ -82,6 +76,27 @@ class AiohttpTransport(AsyncTransport):
                 f"no answer from the upstream: {what}", code="connection_error"
             ) from problem
 
+    async def _sent(
+        self, http: HTTPRequest, url: URL, headers: Mapping[str, str], clock: Clock
+    ) -> aiohttp.ClientResponse:
+        """Return the answer; a kept connection that has just closed is none (``dragoman.connections``)."""
+        for left in reversed(range(RESENDS + 1)):
+            connection = _Connection()
+            try:
+                return await self._opened().request(
+                    http.method,
+                    url,
+                    headers=headers,
+                    data=http.body or None,
+                    allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(total=None, sock_connect=clock.timeout.connect),
+                    trace_request_ctx=connection,
+                )
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+                if not left or not connection.reused:
+                    raise
+        raise AssertionError("the last one is returned or raised")
+
     async def close(self) -> None:
         """Close the connections."""
         session, self._session = self._session, None
@@ -95,8 +110,24 @@ class AiohttpTransport(AsyncTransport):
                 cookie_jar=aiohttp.DummyCookieJar(),  # what an upstream tells one caller is not for the next
                 trust_env=bool(getproxies()),  # asked for every call, in a thread: only where there are any
                 skip_auto_headers=("user-agent",),
+                trace_configs=[_tracing()],
             )
         return self._session
+
+
+class _Connection:
+    """What is known of the connection of one request."""
+
+    reused = False
+
+
+def _tracing() -> aiohttp.TraceConfig:
+    async def reused(_session: object, context: Any, _parameters: object) -> None:
+        context.trace_request_ctx.reused = True
+
+    tracing = aiohttp.TraceConfig()
+    tracing.on_connection_reuseconn.append(reused)
+    return tracing
 
 
 def _with_basic_authorization(url: URL, headers: Mapping[str, str]) -> tuple[URL, Mapping[str, str]]:

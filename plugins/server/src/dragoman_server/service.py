@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from dragoman.state import Transaction
     from dragoman_server.authentication import Owner
     from dragoman_server.gateway import ServerConfig
+    from dragoman_server.shared_counts import SharedCounts
 
 __all__ = ["Service"]
 
@@ -61,12 +62,18 @@ _log = logging.getLogger("dragoman.server")
 class Service:
     """One process's server: made from a config, started and stopped with the event loop."""
 
-    def __init__(self, config: ServerConfig, keyring: Keyring | None = None) -> None:
+    def __init__(
+        self,
+        config: ServerConfig,
+        keyring: Keyring | None = None,
+        counts: SharedCounts | None = None,
+    ) -> None:
         """Get ready; nothing is opened yet.
 
         Args:
             config: what to serve.
             keyring: who may ask; None: whoever has the config's master key.
+            counts: what keys have done, where several processes share that; None: in this one.
         """
         self.transport = AiohttpTransport()
         self.background = Background()
@@ -78,7 +85,7 @@ class Service:
         self._idle = asyncio.Event()
         self._fixed_keyring = keyring
         self.keys = KeyLookup(lambda: self.keeper)
-        self.key_limits = KeyLimits()
+        self.key_limits = KeyLimits(counts=counts)
         self.reservations = Reservations(lambda: self.keeper)
         self.reload(config)
         self.metrics = Metrics(self)
@@ -97,6 +104,7 @@ class Service:
     async def start(self) -> None:
         """Open the store, and end what a process that is gone has left unfinished."""
         self.metrics.start()
+        self.key_limits.counts.join()
         if self._keeper is None:
             self._keeper = Keeper(await asyncio.to_thread(self._open_store))
         # The first price loads a table; nobody's answer should wait for it.

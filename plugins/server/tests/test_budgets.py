@@ -16,11 +16,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from plugins.server.tests.killing import serving
+from plugins.server.tests.test_operation import Failing
 from plugins.sql.tests.databases import postgresql_server, postgresql_url, sqlite_url
 
 from dragoman.routing.meters import Meter
 from dragoman.stores import open_store
-from dragoman_server import Deployment
+from dragoman_server import Deployment, service
 from dragoman_server.budgets import LEASE, free_holds
 from dragoman_server.keys import Budget
 from dragoman_server.periods import window_at
@@ -340,6 +341,32 @@ def test_all_calls_together_have_a_budget_too(serve):
         assert "This server has a budget of $0.05" in refused.text
         listed = httpx.get(f"{url}/keys", headers=MASTER).json()["data"][0]["budget"]
         assert (listed["spent"], listed["reserved"]) == ("0.02", "0")
+
+
+@pytest.mark.parametrize("open_", [False, True])
+def test_while_the_store_is_down_a_budget_lets_nobody_in_unless_the_operator_says_so(
+    serve, monkeypatch, open_
+):
+    store = Failing()
+    monkeypatch.setattr(service, "open_store", lambda url: store)
+    options = {"master_key": "the-master-key-of-this", "unstored_without_store": open_}
+    with serve(METERED, store="broken://", **options) as server:
+        metered = Metered(server)
+        body = {"model": "metered", "input": "Hi", "max_output_tokens": 5, "store": False}
+        with metered.client(amount=1) as client, metered.client(amount=1) as unseen:
+            assert client.post("/responses", json=body).status_code == 200
+            assert metered.stands(client) == ("0.01", "0")
+            store.broken = True
+            short = {"model": "metered", "input": "Hi"}
+            answers = [client.post("/responses", json=body), client.post("/responses/compact", json=short)]
+            refused = unseen.post("/responses", json=body)
+            store.broken = False
+            assert metered.stands(client) == ("0.01", "0")
+        assert answers[0].status_code == (200 if open_ else 503)
+        for answer in [refused] if open_ else [refused, *answers]:
+            assert answer.status_code == 503
+            assert answer.json()["error"]["code"] == "store_unavailable"
+            assert answer.headers["x-should-retry"] == "true"
 
 
 # ---- periods --------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from dragoman.turns import Memory, Turn
 from dragoman_server.admissions import Admission
 from dragoman_server.authentication import Keyring, authenticate
 from dragoman_server.bodies import refuse_options
-from dragoman_server.budgets import Reservations, free_holds
+from dragoman_server.budgets import LEASE, Reservations, free_holds
 from dragoman_server.compaction import entry_of_window
 from dragoman_server.key_limits import KeyLimits
 from dragoman_server.key_lookup import KeyLookup
@@ -80,6 +80,7 @@ class Service:
         self._driver = AsyncDriver(self.transport)
         self._keeper: Keeper | None = None
         self._maintenance: asyncio.Task[None] | None = None
+        self._renewal: asyncio.Task[None] | None = None
         self._warming: asyncio.Task[Any] | None = None
         self._active = 0
         self._idle = asyncio.Event()
@@ -111,11 +112,13 @@ class Service:
         self._warming = asyncio.create_task(asyncio.to_thread(price_of, _ANYTHING))
         await self._maintain(alone_at=self._keeper.store.alone_at)
         self._maintenance = asyncio.create_task(self._keep_maintaining())
+        self._renewal = asyncio.create_task(self._keep_renewing())
 
     async def stop(self) -> None:
         """Let requests say their last words, end background work, close everything."""
-        if self._maintenance is not None:
-            self._maintenance.cancel()
+        for task in (self._maintenance, self._renewal):
+            if task is not None:
+                task.cancel()
         if self._warming is not None:
             await asyncio.wait([self._warming])
         try:
@@ -234,7 +237,6 @@ class Service:
 
     async def _maintain(self, alone_at: float | None = None) -> None:
         try:
-            await self.reservations.renew()
             await self.keeper.arun(partial(_tidy, alone_at=alone_at))
             await self._roll_up()
         except APIError as problem:
@@ -247,6 +249,15 @@ class Service:
         before = (time.time() - self.config.ledger) // _DAY * _DAY
         while await self.operate(_roll_up, before=before) == _ROLLED_UP:
             pass
+
+    async def _keep_renewing(self) -> None:
+        """Renew what calls hold, whatever else takes long."""
+        while True:
+            await asyncio.sleep(LEASE / 3)
+            try:
+                await self.reservations.renew()
+            except APIError as problem:
+                _log.warning("what running calls may cost is held no longer than %g s: %s", LEASE, problem)
 
     async def _keep_maintaining(self) -> None:
         while True:

@@ -149,13 +149,14 @@ def _taken(turn: Turn) -> tuple[list[Mapping[str, Any]], int | None]:
 
 
 def _price(report: AttemptReport) -> int | None:
-    if report.target is None:
+    if report.call is None:
         return None
+    target = report.call.target
     use = Use(
-        provider=report.target.provider,
-        model=report.target.model,
-        asked=report.target.model,
-        api_base=report.target.settings.get("api_base"),
+        provider=target.provider,
+        model=target.model,
+        asked=target.model,
+        api_base=target.settings.get("api_base"),
         usage=report.usage or {},
         prices=report.prices,
     )

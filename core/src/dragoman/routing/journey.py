@@ -322,7 +322,7 @@ class Journey:
     def _leg(self, booking: Booking) -> Leg:
         stop, load = booking.stop, booking.load
         self._deployment, self.call = self._called(stop, load)
-        booking.report.target, booking.report.prices = self.call.target, self._deployment.prices or None
+        booking.report.call, booking.report.prices = self.call, self._deployment.prices or None
         home = self._choices.home
         known = _account(home.deployment) if home is not None else None
         self.moved = self._home not in {None, self._deployment.id} and known != _account(self._deployment)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dragoman.hookspecs import Target
+    from dragoman.calls import Call
 
 __all__ = ["AttemptReport", "Outcome"]
 
@@ -34,8 +34,8 @@ class AttemptReport:
     first_event: float | None = None
     """Seconds until the first event with content."""
     usage: Mapping[str, Any] | None = None
-    target: Target | None = None
-    """Whom it was sent to; None: it was not sent. Not shown, as the following."""
+    call: Call | None = None
+    """What was sent, and to whom; None: nothing was. Not shown, as the following."""
     prices: Mapping[str, Any] | None = None
     """The deployment's own prices, by a config."""
 

@@ -16,13 +16,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from plugins.server.tests.killing import serving
+from plugins.server.tests.test_operation import Failing
 from plugins.sql.tests.databases import postgresql_server, postgresql_url, sqlite_url
 
+from dragoman.routing.meters import Meter
 from dragoman.stores import open_store
-from dragoman_server import Deployment
+from dragoman_server import Deployment, service
 from dragoman_server.budgets import LEASE, free_holds
 from dragoman_server.keys import Budget
 from dragoman_server.periods import window_at
+from dragoman_server.shared_counts import SharedCounts
 
 __all__ = ["postgresql_server", "postgresql_url", "sqlite_url"]
 
@@ -156,6 +159,78 @@ def test_a_killed_server_has_spent_what_its_ledger_says_and_holds_nothing(databa
     asyncio.run(main())
 
 
+@pytest.mark.skipif(os.name != "posix", reason="several workers need processes that fork")
+def test_workers_count_what_a_key_does_together(sqlite_url, config):
+    """Also where one is killed: what it had under way counts no more, what it has let in does."""
+
+    async def main():
+        async with serving(sqlite_url, "--config", config, "--workers", "3") as (http, _):
+            key = await new_key(http, rpm=40)
+            answers = await asyncio.gather(*(ask(http, key) for _ in range(60)))
+            assert [status for status, _, _ in answers].count(200) == 40
+            left = [int(headers["x-ratelimit-remaining-requests"]) for _, headers, _ in answers]
+            assert sorted(left) == [0] * 20 + list(range(40))
+            key = await new_key(http, max_parallel_requests=4)
+            endless = json.dumps({"echo": [{"pause": 600}]})
+            waiting = [asyncio.create_task(ask(http, key, endless)) for _ in range(4)]
+            async with asyncio.timeout(20):
+                while (await ask(http, key, "Hi"))[0] == 200:
+                    pass
+            for task in waiting:
+                task.cancel()
+            async with asyncio.timeout(20):
+                while (await ask(http, key, "Hi"))[0] == 429:
+                    pass
+
+    asyncio.run(main())
+
+
+def test_calls_of_a_process_that_is_gone_are_under_way_no_more():
+    import multiprocessing
+
+    counts = SharedCounts(slots=8)
+    counts.join()
+    key = "key_" + "a" * 32
+
+    def work(ends):
+        counts.join()
+        with counts.locked():
+            counts.slot(key, 1000.0).begin()
+            counts.slot(key, 1000.0).requests.add(1000.0, 1)
+        if not ends:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    fork = multiprocessing.get_context("fork")
+    for count, taken in ((1, 1), (2, 1)):  # the second takes the place of the first
+        process = fork.Process(target=work, args=(False,))
+        process.start()
+        process.join(20)
+        slot = counts.slot(key, 1000.0)
+        assert (slot.requests.read(1000.0), slot.parallel) == (count, taken)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["add", "correct"]), st.integers(0, 25), st.integers(-5, 9)), max_size=60
+    )
+)
+def test_a_shared_meter_counts_as_that_of_one_process_does(steps):
+    mine, shared = Meter(), SharedCounts(slots=1, shared=False).slot("key_" + "0" * 32, 0.0).requests
+    now, added = 1000.0, [1000.0]
+    for what, wait, amount in steps:
+        now += wait / 3
+        if what == "add":
+            mine.add(now, abs(amount))
+            shared.add(now, abs(amount))
+            added.append(now)
+        else:
+            mine.correct(added[-1], now, amount)
+            shared.correct(added[-1], now, amount)
+        assert shared.read(now) == mine.read(now)
+        for needed in (0, 3, 20):
+            assert shared.room_at(now, 20, needed) == mine.room_at(now, 20, needed)
+
+
 # ---- what is held, and what is settled ------------------------------------------------------------------
 
 
@@ -266,6 +341,32 @@ def test_all_calls_together_have_a_budget_too(serve):
         assert "This server has a budget of $0.05" in refused.text
         listed = httpx.get(f"{url}/keys", headers=MASTER).json()["data"][0]["budget"]
         assert (listed["spent"], listed["reserved"]) == ("0.02", "0")
+
+
+@pytest.mark.parametrize("open_", [False, True])
+def test_while_the_store_is_down_a_budget_lets_nobody_in_unless_the_operator_says_so(
+    serve, monkeypatch, open_
+):
+    store = Failing()
+    monkeypatch.setattr(service, "open_store", lambda url: store)
+    options = {"master_key": "the-master-key-of-this", "unstored_without_store": open_}
+    with serve(METERED, store="broken://", **options) as server:
+        metered = Metered(server)
+        body = {"model": "metered", "input": "Hi", "max_output_tokens": 5, "store": False}
+        with metered.client(amount=1) as client, metered.client(amount=1) as unseen:
+            assert client.post("/responses", json=body).status_code == 200
+            assert metered.stands(client) == ("0.01", "0")
+            store.broken = True
+            short = {"model": "metered", "input": "Hi"}
+            answers = [client.post("/responses", json=body), client.post("/responses/compact", json=short)]
+            refused = unseen.post("/responses", json=body)
+            store.broken = False
+            assert metered.stands(client) == ("0.01", "0")
+        assert answers[0].status_code == (200 if open_ else 503)
+        for answer in [refused] if open_ else [refused, *answers]:
+            assert answer.status_code == 503
+            assert answer.json()["error"]["code"] == "store_unavailable"
+            assert answer.headers["x-should-retry"] == "true"
 
 
 # ---- periods --------------------------------------------------------------------------------------------

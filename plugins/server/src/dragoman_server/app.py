@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 
     from dragoman_server.authentication import Keyring
     from dragoman_server.gateway import ServerConfig
+    from dragoman_server.shared_counts import SharedCounts
 
 __all__ = ["create_app"]
 
 
-def create_app(config: ServerConfig, *, keyring: Keyring | None = None) -> Starlette:
+def create_app(
+    config: ServerConfig, *, keyring: Keyring | None = None, counts: SharedCounts | None = None
+) -> Starlette:
     """Return the server of a config, as an ASGI application.
 
     `app.state.service` is its ``Service``; ``app.state.service.reload(config)`` changes what it serves.
@@ -29,8 +32,9 @@ def create_app(config: ServerConfig, *, keyring: Keyring | None = None) -> Starl
     Args:
         config: what to serve.
         keyring: who may ask, where that is more than the config's one key.
+        counts: what keys have done, where several processes share that.
     """
-    service = Service(config, keyring)
+    service = Service(config, keyring, counts)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

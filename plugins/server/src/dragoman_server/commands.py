@@ -81,7 +81,10 @@ class _Serve:
         _log_to_stderr(arguments.log_level)
         from dragoman.plugins import plugins  # noqa: PLC0415 - not for --help
         from dragoman_server.config_serving import run_server  # noqa: PLC0415
+        from dragoman_server.shared_counts import SharedCounts  # noqa: PLC0415
         from dragoman_server.workers import run_workers  # noqa: PLC0415
+
+        counts = SharedCounts(shared=arguments.workers > 1)  # before the workers, so that they share it
 
         def serve_until_told(ready: Callable[[], None], parent: int | None = None) -> int:
             plugins().tell("serving")  # in each worker: threads do not survive a fork
@@ -93,6 +96,7 @@ class _Serve:
                 refusal=lambda changed: _refusal(host, changed),
                 log_level="debug" if arguments.log_level == "debug" else "warning",
                 parent=parent,
+                counts=counts,
             )
 
         def say_ready() -> None:

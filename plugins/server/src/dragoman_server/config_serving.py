@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from dragoman_server.config import Config
+    from dragoman_server.shared_counts import SharedCounts
 
 __all__ = ["run_server"]
 
@@ -38,6 +39,7 @@ def run_server(
     refusal: Callable[[Config], str | None],
     log_level: str,
     parent: int | None = None,
+    counts: SharedCounts | None = None,
 ) -> int:
     """Serve until SIGTERM or SIGINT; return the exit code.
 
@@ -50,8 +52,9 @@ def run_server(
         log_level: of uvicorn, which tells much.
         parent: a file descriptor that is at its end once the process that started this one is gone; then this
             one stops too.
+        counts: what keys have done, where several processes share that.
     """
-    app = create_app(config.server)
+    app = create_app(config.server, counts=counts)
 
     def take(new: Config) -> str | None:
         reason = refusal(new)

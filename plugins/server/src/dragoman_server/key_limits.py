@@ -1,4 +1,4 @@
-"""What keys may do in a minute, and at once: counted over any 60 seconds, in each process by itself."""
+"""What keys may do in a minute, and at once: counted over any 60 seconds, by all workers together."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ import time
 from typing import TYPE_CHECKING
 
 from dragoman.errors import RateLimitError
-from dragoman.routing.meters import Meter
+from dragoman_server.shared_counts import SharedCounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dragoman_server.keys import Key
+    from dragoman_server.shared_counts import Slot
 
 __all__ = ["KeyLimitError", "KeyLimits", "Place"]
-
-_SWEPT_EVERY = 60.0  # seconds
 
 
 class KeyLimitError(RateLimitError):
@@ -25,49 +24,43 @@ class KeyLimitError(RateLimitError):
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
-class _Counts:
-    """What a key has done lately."""
-
-    __slots__ = ("parallel", "requests", "tokens")
-
-    def __init__(self) -> None:
-        self.requests = Meter()
-        self.tokens = Meter()
-        self.parallel = 0
-
-
 class Place:
     """A call's place among those of its key: taken until ``leave``."""
 
-    __slots__ = ("_counts", "_limits", "_since", "_tokens", "headers")
+    __slots__ = ("_key_id", "_limits", "_since", "_tokens", "headers")
 
     def __init__(
-        self, limits: KeyLimits, counts: _Counts, tokens: int, headers: tuple[tuple[bytes, bytes], ...]
+        self, limits: KeyLimits, key_id: str, tokens: int, headers: tuple[tuple[bytes, bytes], ...]
     ) -> None:
         self.headers = headers
         """How the key stands, in OpenAI's headers."""
         self._limits = limits
-        self._counts: _Counts | None = counts
+        self._key_id: str | None = key_id
         self._since = limits.clock()
         self._tokens = tokens
 
     def leave(self, tokens: int | None = None) -> None:
         """Give the place back, once; `tokens` are those that the call took, None: as many as was thought."""
-        counts, self._counts = self._counts, None
-        if counts is not None:
-            counts.parallel -= 1
-            if tokens is not None:
-                counts.tokens.correct(self._since, self._limits.clock(), tokens - self._tokens)
+        key_id, self._key_id = self._key_id, None
+        if key_id is not None:
+            more = 0 if tokens is None else tokens - self._tokens
+            self._limits.leave(key_id, self._since, more)
 
 
 class KeyLimits:
-    """The limits of all keys, as one process knows them."""
+    """The limits of all keys, as the processes know them that share its counts."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Begin with nothing counted; `clock` tells seconds."""
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, counts: SharedCounts | None = None
+    ) -> None:
+        """Begin with nothing counted.
+
+        Args:
+            clock: tells seconds; the same in all processes.
+            counts: what workers share; None: this process counts for itself.
+        """
         self.clock = clock
-        self._counts: dict[str, _Counts] = {}
-        self._swept = clock()
+        self.counts = SharedCounts(shared=False) if counts is None else counts
 
     def enter(self, key: Key, tokens: int) -> Place | None:
         """Take a place for a call; None where the key has no limits.
@@ -82,28 +75,32 @@ class KeyLimits:
         if key.rpm is None and key.tpm is None and key.max_parallel_requests is None:
             return None
         now = self.clock()
-        self._sweep(now)
-        counts = self._counts.setdefault(key.id, _Counts())
-        refusal = _refusal(key, counts, tokens, now)
+        with self.counts.locked():
+            slot = self.counts.slot(key.id, now)
+            if slot is None:
+                raise _too_many_keys()
+            refusal = _refusal(key, slot, tokens, now)
+            if refusal is None:
+                slot.requests.add(now, 1)
+                slot.tokens.add(now, tokens)
+                slot.begin()
+            headers = _headers(key, slot, now)
         if refusal is not None:
-            refusal.headers = _headers(key, counts, now)
+            refusal.headers = headers
             raise refusal
-        counts.requests.add(now, 1)
-        counts.tokens.add(now, tokens)
-        counts.parallel += 1
-        return Place(self, counts, tokens, _headers(key, counts, now))
+        return Place(self, key.id, tokens, headers)
 
-    def _sweep(self, now: float) -> None:
-        """Forget keys that do nothing, now and then."""
-        if now - self._swept < _SWEPT_EVERY:
-            return
-        self._swept = now
-        for key_id, counts in list(self._counts.items()):
-            if not (counts.parallel or counts.requests.read(now) or counts.tokens.read(now)):
-                del self._counts[key_id]
+    def leave(self, key_id: str, since: float, more: int) -> None:
+        """End a call that began at `since`, and took so many more tokens than was thought."""
+        now = self.clock()
+        with self.counts.locked():
+            slot = self.counts.slot(key_id, now)
+            if slot is not None:
+                slot.end()
+                slot.tokens.correct(since, now, more)
 
 
-def _refusal(key: Key, counts: _Counts, tokens: int, now: float) -> KeyLimitError | None:
+def _refusal(key: Key, slot: Slot, tokens: int, now: float) -> KeyLimitError | None:
     if key.tpm is not None and tokens > key.tpm:
         return KeyLimitError(
             f"This request needs about {tokens} tokens, and its key may have {key.tpm} in a minute: make it "
@@ -112,18 +109,18 @@ def _refusal(key: Key, counts: _Counts, tokens: int, now: float) -> KeyLimitErro
             type="tokens",
             retryable=False,
         )
-    if key.rpm is not None and counts.requests.read(now) >= key.rpm:
-        return _until(
-            counts.requests.room_at(now, key.rpm, 1) - now, "requests", f"{key.rpm} requests in a minute"
-        )
-    if key.tpm is not None and counts.tokens.read(now) + tokens > key.tpm:
-        return _until(
-            counts.tokens.room_at(now, key.tpm, tokens) - now,
-            "tokens",
-            f"{key.tpm} tokens in a minute, and this request needs about {tokens}",
-        )
+    waits: list[tuple[float, str, str]] = []
+    if key.rpm is not None and slot.requests.read(now) >= key.rpm:
+        wait = slot.requests.room_at(now, key.rpm, 1) - now
+        waits.append((wait, "requests", f"{key.rpm} requests in a minute"))
+    if key.tpm is not None and slot.tokens.read(now) + tokens > key.tpm:
+        wait = slot.tokens.room_at(now, key.tpm, tokens) - now
+        limit = f"{key.tpm} tokens in a minute, and this request needs about {tokens}"
+        waits.append((wait, "tokens", limit))
+    if waits:
+        return _until(*max(waits))
     most = key.max_parallel_requests
-    if most is not None and counts.parallel >= most:
+    if most is not None and slot.parallel >= most:
         return KeyLimitError(
             f"This key may have {most} requests at once, and that many are under way: wait for one of them.",
             code="rate_limit_exceeded",
@@ -131,6 +128,15 @@ def _refusal(key: Key, counts: _Counts, tokens: int, now: float) -> KeyLimitErro
             retry_after=1.0,  # nobody knows when one ends
         )
     return None
+
+
+def _too_many_keys() -> KeyLimitError:
+    return KeyLimitError(
+        "More keys are at work than this server can count: try again soon.",
+        code="rate_limit_exceeded",
+        type="requests",
+        retry_after=5.0,
+    )
 
 
 def _until(wait: float, kind: str, limit: str) -> KeyLimitError:
@@ -143,10 +149,10 @@ def _until(wait: float, kind: str, limit: str) -> KeyLimitError:
     )
 
 
-def _headers(key: Key, counts: _Counts, now: float) -> tuple[tuple[bytes, bytes], ...]:
+def _headers(key: Key, slot: Slot, now: float) -> tuple[tuple[bytes, bytes], ...]:
     """Return how a key stands; `reset` is when all of the limit is there again, if nothing else comes."""
     told: list[tuple[str, str]] = []
-    for kind, limit, meter in (("requests", key.rpm, counts.requests), ("tokens", key.tpm, counts.tokens)):
+    for kind, limit, meter in (("requests", key.rpm, slot.requests), ("tokens", key.tpm, slot.tokens)):
         if limit is not None:
             left = max(0, math.floor(limit - meter.read(now)))
             reset = math.ceil(meter.room_at(now, limit, limit) - now)

@@ -25,7 +25,7 @@ from dragoman.turns import Memory, Turn
 from dragoman_server.admissions import Admission
 from dragoman_server.authentication import Keyring, authenticate
 from dragoman_server.bodies import refuse_options
-from dragoman_server.budgets import Reservations, free_holds
+from dragoman_server.budgets import LEASE, Reservations, free_holds
 from dragoman_server.key_limits import KeyLimits
 from dragoman_server.key_lookup import KeyLookup
 from dragoman_server.metrics import Metrics
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from dragoman.state import Transaction
     from dragoman_server.authentication import Owner
     from dragoman_server.gateway import ServerConfig
+    from dragoman_server.shared_counts import SharedCounts
 
 __all__ = ["Service"]
 
@@ -60,24 +61,31 @@ _log = logging.getLogger("dragoman.server")
 class Service:
     """One process's server: made from a config, started and stopped with the event loop."""
 
-    def __init__(self, config: ServerConfig, keyring: Keyring | None = None) -> None:
+    def __init__(
+        self,
+        config: ServerConfig,
+        keyring: Keyring | None = None,
+        counts: SharedCounts | None = None,
+    ) -> None:
         """Get ready; nothing is opened yet.
 
         Args:
             config: what to serve.
             keyring: who may ask; None: whoever has the config's master key.
+            counts: what keys have done, where several processes share that; None: in this one.
         """
         self.transport = AiohttpTransport()
         self.background = Background()
         self.driver = AsyncDriver(self.transport)
         self._keeper: Keeper | None = None
         self._maintenance: asyncio.Task[None] | None = None
+        self._renewal: asyncio.Task[None] | None = None
         self._warming: asyncio.Task[Any] | None = None
         self._active = 0
         self._idle = asyncio.Event()
         self._fixed_keyring = keyring
         self.keys = KeyLookup(lambda: self.keeper)
-        self.key_limits = KeyLimits()
+        self.key_limits = KeyLimits(counts=counts)
         self.reservations = Reservations(lambda: self.keeper)
         self._listening: tuple[Sequence[Any], list[Callable[[], None]]] | None = None
         self.reload(config)
@@ -100,17 +108,20 @@ class Service:
         """Open the store, and end what a process that is gone has left unfinished."""
         self.metrics.start()
         self._listen()
+        self.key_limits.counts.join()
         if self._keeper is None:
             self._keeper = Keeper(await asyncio.to_thread(self._open_store))
         # The first price loads a table; nobody's answer should wait for it.
         self._warming = asyncio.create_task(asyncio.to_thread(price_of, _ANYTHING))
         await self._maintain(alone_at=self._keeper.store.alone_at)
         self._maintenance = asyncio.create_task(self._keep_maintaining())
+        self._renewal = asyncio.create_task(self._keep_renewing())
 
     async def stop(self) -> None:
         """Let requests say their last words, end background work, close everything."""
-        if self._maintenance is not None:
-            self._maintenance.cancel()
+        for task in (self._maintenance, self._renewal):
+            if task is not None:
+                task.cancel()
         if self._warming is not None:
             await asyncio.wait([self._warming])
         try:
@@ -224,7 +235,6 @@ class Service:
 
     async def _maintain(self, alone_at: float | None = None) -> None:
         try:
-            await self.reservations.renew()
             await self.keeper.arun(partial(_tidy, alone_at=alone_at))
             await self._roll_up()
         except APIError as problem:
@@ -237,6 +247,15 @@ class Service:
         before = (time.time() - self.config.ledger) // _DAY * _DAY
         while await self.operate(_roll_up, before=before) == _ROLLED_UP:
             pass
+
+    async def _keep_renewing(self) -> None:
+        """Renew what calls hold, whatever else takes long."""
+        while True:
+            await asyncio.sleep(LEASE / 3)
+            try:
+                await self.reservations.renew()
+            except APIError as problem:
+                _log.warning("what running calls may cost is held no longer than %g s: %s", LEASE, problem)
 
     async def _keep_maintaining(self) -> None:
         while True:

@@ -155,6 +155,7 @@ class Turn:
                     if note is not None and event["type"].endswith(".delta"):
                         note.append(now())
                     if event["type"] in TERMINAL_EVENTS:
+                        journey.attempts[-1].request_id = session.request_id
                         journey.succeeded(self.account.usage(event["response"].get("usage")))
                         self.error = None
                         for told in delivery.finish(event):

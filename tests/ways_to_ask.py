@@ -34,7 +34,7 @@ class World(NamedTuple):
     async_client: AsyncDragoman
     http: httpx.AsyncClient
     socket_url: str
-    began: Callable[[str], Coroutine[Any, Any, Any]]
+    began: Callable[[str], Any]
     """Wait until a call, by its metadata's `cell`, has reached its upstream."""
 
 
@@ -46,7 +46,7 @@ class Way(NamedTuple):
     streamed: bool
     """Whether the upstream is asked for a stream."""
     ask: Callable[[World, dict[str, Any]], Coroutine[Any, Any, Any]]
-    """Ask, and read to the end, whichever it is."""
+    """Ask, and read to the end, whichever it is; of the server's return what it said."""
     leave: Callable[[World, dict[str, Any]], Coroutine[Any, Any, Any]] | None
     """Ask, and leave in the middle; None: nobody can."""
 
@@ -94,16 +94,16 @@ async def _leave_async_stream(world: World, body: dict[str, Any]) -> None:
                 return
 
 
-async def _served_whole(world: World, body: dict[str, Any]) -> None:
-    await world.http.post("/responses", json=body)
+async def _served_whole(world: World, body: dict[str, Any]) -> str:
+    return (await world.http.post("/responses", json=body)).text
 
 
 async def _leave_served_whole(world: World, body: dict[str, Any]) -> None:
     await _cancelled(world, body, world.http.post("/responses", json=body))
 
 
-async def _served_stream(world: World, body: dict[str, Any]) -> None:
-    await world.http.post("/responses", json={**body, "stream": True})
+async def _served_stream(world: World, body: dict[str, Any]) -> str:
+    return (await world.http.post("/responses", json={**body, "stream": True})).text
 
 
 async def _leave_served_stream(world: World, body: dict[str, Any]) -> None:
@@ -113,11 +113,11 @@ async def _leave_served_stream(world: World, body: dict[str, Any]) -> None:
                 return
 
 
-async def _background(world: World, body: dict[str, Any]) -> None:
+async def _background(world: World, body: dict[str, Any]) -> str:
     response = (await world.http.post("/responses", json={**body, "background": True})).json()
     path = f"/responses/{response['id']}"
     async with world.http.stream("GET", path, params={"stream": True}) as answer:
-        await answer.aread()  # its end comes when the response is over
+        return (await answer.aread()).decode()  # its end comes when the response is over
 
 
 async def _cancel_background(world: World, body: dict[str, Any]) -> None:
@@ -127,12 +127,15 @@ async def _cancel_background(world: World, body: dict[str, Any]) -> None:
     assert cancelled.json()["status"] == "cancelled"
 
 
-async def _socket(world: World, body: dict[str, Any], *ends: str) -> None:
+async def _socket(world: World, body: dict[str, Any], *ends: str) -> str:
+    frames = []
     async with connect(world.socket_url, proxy=None) as socket:
         await socket.send(json.dumps({"type": "response.create", **body}))
         async for frame in socket:
+            frames.append(frame)
             if json.loads(frame)["type"] in (ends or _ENDS):
-                return
+                break
+    return "\n".join(map(str, frames))
 
 
 async def _leave_socket(world: World, body: dict[str, Any]) -> None:
@@ -163,10 +166,11 @@ WAYS = {
 async def world(
     deployments: tuple[Deployment, ...],
     routing: RoutingSettings,
-    began: Callable[[str], Coroutine[Any, Any, Any]],
+    began: Callable[[str], Any],
+    **config: Any,
 ) -> AsyncIterator[World]:
-    """Run a server of these deployments, and clients of the same."""
-    app = create_app(ServerConfig(deployments=deployments, routing=routing))
+    """Run a server of these deployments, and clients of the same; `config`: more for the server."""
+    app = create_app(ServerConfig(deployments=deployments, routing=routing, **config))
     server = uvicorn.Server(listening(app, port=0, log_level="critical"))
     serving = asyncio.create_task(server.serve())
     while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn tells nobody

@@ -4,13 +4,14 @@ import asyncio
 import contextvars
 import json
 
+import httpx
 import pytest
 
 import dragoman
 from dragoman import APIError, AsyncDragoman, Dragoman
 from dragoman.routing import journey
 
-pytest_plugins = ["core.tests.toys"]
+pytest_plugins = ["core.tests.toys", "core.tests.clients"]
 
 ANSWER = (["text", "Hello"], ["usage", {"input_tokens": 2, "output_tokens": 1}], ["finish"])
 CUT = (["text", "Hel"],)
@@ -173,6 +174,22 @@ def test_a_listener_hears_what_it_noted_when_the_call_began(toy, caplog, kind, s
         end()
     assert noted == [("toy/m", "here"), None]
     assert "failed at the beginning of a call" in caplog.text
+
+
+def test_attempts_tell_the_upstreams_own_ids(call, toy, heard):
+    toy()
+    answers = [
+        httpx.Response(429, headers={"toy-request-id": "req_1"}, content=b'{"toy": "slowly"}'),
+        httpx.Response(200, headers={"toy-request-id": "req_2"}, content=toy.whole(*ANSWER)),
+        httpx.Response(200, content=toy.whole(*ANSWER)),
+    ]
+    client = call.kind(http_client=call.http_client(lambda _: answers.pop(0)))
+    for _ in range(2):
+        made = call(client.responses.create, model="toy/m", input="Hi", num_retries=1)
+    first, second = heard()
+    assert [attempt["request_id"] for attempt in first.attempts] == ["req_1", "req_2"]
+    assert "request_id" not in second.attempts[0]
+    assert made.dragoman.attempts[0].request_id is None
 
 
 def test_a_record_tells_whom_it_called_and_when_each_piece_came(toy, heard):

@@ -24,7 +24,7 @@ from dragoman.canonical import canonical_input
 from dragoman.errors import APIError, BadRequestError, DragomanError, MalformedResponseError
 from dragoman.history import continued_by, is_bound, readable_context
 from dragoman.parameters import apply_policy, policy_for
-from dragoman.refusals import generic_refusal, refusal_error
+from dragoman.refusals import generic_refusal, refusal_error, request_id_of
 from dragoman.secrecy import Redactor
 from dragoman.tools import ToolNames, call_ids, rewrite_tools
 
@@ -274,6 +274,11 @@ class Attempt:
         return replace(http, url=url, body=body, headers=headers)
 
     # ---- the answer ---------------------------------------------------------------------------------
+
+    @property
+    def request_id(self) -> str | None:
+        """The upstream's own id of the request, by which its support knows it; None where it gave none."""
+        return request_id_of(self._headers, self.provider)
 
     @property
     def answered(self) -> bool:

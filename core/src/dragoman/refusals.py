@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dragoman.providers import Provider
     from dragoman.secrecy import Redactor
 
-__all__ = ["generic_refusal", "refusal_error", "retry_after_seconds"]
+__all__ = ["generic_refusal", "refusal_error", "request_id_of", "retry_after_seconds"]
 
 _LONGEST_TEXT = 500
 
@@ -33,16 +33,20 @@ def refusal_error(
 ) -> APIError:
     """Return the exception for an upstream's error, with everything a caller can act on, without secrets."""
     hint = {"true": True, "false": False}.get(headers.get("x-should-retry", "").lower())
-    request_id = next((headers[name] for name in provider.info.request_id_headers if name in headers), None)
     return error_for(
         redact.error(said),
         provider=provider.name,
         model=target.model,
-        request_id=request_id,
+        request_id=request_id_of(headers, provider),
         retry_after=retry_after_seconds(headers),
         retryable=hint,
         body=redact.json(_parsed(body)) if body else None,
     )
+
+
+def request_id_of(headers: Mapping[str, str], provider: Provider) -> str | None:
+    """Return the upstream's own id of a request, None where it gave none."""
+    return next((headers[name] for name in provider.info.request_id_headers if name in headers), None)
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:

@@ -182,6 +182,7 @@ class Turn:
                     else:
                         for told in delivery.take(batch[:-1]):
                             yield told
+                        journey.attempts[-1].request_id = session.request_id
                         journey.succeeded(self.bill.usage(last["response"].get("usage")))
                         self.error = None
                         async for told in self._concluded(delivery.finish(last)):

@@ -111,6 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_response(200)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(data)))
+            self.send_header("x-request-id", f"req_of_{body['input']}")
             self.end_headers()
             self.wfile.write(data)
         except OSError:  # whoever asked was killed
@@ -322,6 +323,8 @@ def test_after_a_stop_nothing_is_asked_twice_that_has_its_answer(
     assert output.read_bytes().startswith(kept)
     found = answers(output)
     assert {name: said(line) for name, line in found.items()} == {name: name for name in names}
+    told = {name: line["response"]["request_id"] for name, line in found.items()}
+    assert told == {name: f"req_of_{name}" for name in names}  # the upstream's own
     again = upstream.asked[len(first) :]
     assert sorted(again) == sorted(set(names) - {json.loads(line)["custom_id"] for line in kept.splitlines()})
 

@@ -129,6 +129,8 @@ class ResponseAttempt(WireModel):
     first_event: float | None = None
     """Seconds until the first event with content."""
     usage: dict[str, Any] | None = None
+    request_id: str | None = None
+    """The upstream's own id of the request."""
 
 
 class ResponseWarning(WireModel):

@@ -52,6 +52,7 @@ class Booking:
         report.outcome, report.duration, report.usage = outcome, now - self._started, usage
         if error is not None:
             report.status, report.code = error.status_code, error.code or type(error).__name__
+            report.request_id = error.request_id
         taken = _tokens(usage)
         with fleet.lock:
             if taken is not None:

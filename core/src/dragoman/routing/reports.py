@@ -34,6 +34,8 @@ class AttemptReport:
     first_event: float | None = None
     """Seconds until the first event with content."""
     usage: Mapping[str, Any] | None = None
+    request_id: str | None = None
+    """The upstream's own id of the request."""
     call: Call | None = None
     """What was sent, and to whom; None: nothing was. Not shown, as the following."""
     prices: Mapping[str, Any] | None = None
@@ -50,5 +52,6 @@ class AttemptReport:
             "duration": round(self.duration, 4),
             "first_event": None if self.first_event is None else round(self.first_event, 4),
             "usage": self.usage,
+            "request_id": self.request_id,
         }
         return {name: value for name, value in shown.items() if value is not None}

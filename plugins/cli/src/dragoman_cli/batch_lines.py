@@ -150,7 +150,8 @@ def _model_problem(model: str) -> Problem | None:
 
 def answered(custom_id: str, response: Response) -> dict[str, Any]:
     """Return the line of an answer."""
-    return _line(custom_id, 200, wire(response))
+    attempts = response.dragoman.attempts if response.dragoman else []
+    return _line(custom_id, 200, wire(response), attempts[-1].request_id if attempts else None)
 
 
 def failed(custom_id: str, error: Exception) -> dict[str, Any]:
@@ -174,7 +175,7 @@ def _line(
     request_id: str | None = None,
 ) -> dict[str, Any]:
     token = secrets.token_hex(12)
-    # The format wants a request_id; an upstream's own is known for failures alone.
+    # The format wants a request_id, and not every upstream gives one.
     response = {"status_code": status, "request_id": request_id or f"req_{token}", "body": body}
     return {
         "id": f"batch_req_{token}",

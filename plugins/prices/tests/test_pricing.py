@@ -267,3 +267,11 @@ def test_the_day_counts():
     """Prices change: what was paid is what stood in the list on that day."""
     later, earlier = use("openai", "o3"), replace(use("openai", "o3"), at=datetime(2025, 5, 1, tzinfo=UTC))
     assert price_use(earlier).total > price_use(later).total
+
+
+def test_what_is_said_of_one_answer_is_not_said_of_the_next():
+    plain = use("openai", "gpt-5.2")
+    with_fee = replace(plain, tool_calls={"of_tomorrow": 2})
+    costs = [price_use(one) for one in (plain, with_fee, plain, with_fee)]
+    assert [len(cost.warnings) for cost in costs] == [0, 1, 0, 1]
+    assert len({cost.total for cost in costs}) == 1

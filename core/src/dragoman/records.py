@@ -14,10 +14,10 @@ import asyncio
 import atexit
 import inspect
 import logging
-import queue
 import threading
 import time
 from array import array
+from collections import deque
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, overload
@@ -46,6 +46,7 @@ __all__ = [
 Mode = Literal["whole", "stream", "background", "websocket"]
 Outcome = Literal["completed", "incomplete", "failed", "cancelled"]
 _LONGEST_QUEUE = 10_000
+_PAUSE = 0.02  # seconds between two batches of records
 _LAST_WORDS = 5.0  # seconds that listeners have when the process ends
 
 _log = logging.getLogger("dragoman.records")
@@ -232,7 +233,9 @@ class _Hub:
     def __init__(self) -> None:
         self._ears: tuple[_Ear, ...] = ()
         self._beginnings: tuple[_Ear, ...] = ()
-        self._queue: queue.Queue[tuple[Record, _Contexts] | threading.Event] = queue.Queue(_LONGEST_QUEUE)
+        self._queue: deque[tuple[Record, _Contexts] | threading.Event] = deque()
+        self._filled = threading.Event()
+        self._hurry = threading.Event()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._lost = 0
@@ -273,34 +276,47 @@ class _Hub:
     def tell(self, record: Record, contexts: _Contexts) -> None:
         if not self._ears:
             return
-        try:
-            self._queue.put_nowait((record, contexts))
-        except queue.Full:
-            self._lost += 1
-            if self._lost.bit_count() == 1:  # the first, the second, the fourth ...
-                _log.warning("listeners are too slow: %d records were not told", self._lost)
+        if len(self._queue) < _LONGEST_QUEUE:
+            self._queue.append((record, contexts))
+            if not self._filled.is_set():
+                self._filled.set()
+            return
+        self._lost += 1
+        if self._lost.bit_count() == 1:  # the first, the second, the fourth ...
+            _log.warning("listeners are too slow: %d records were not told", self._lost)
 
     def flush(self, seconds: float) -> bool:
         if self._thread is None or not self._thread.is_alive():
             return True
         reached = threading.Event()
-        self._queue.put(reached)
+        self._queue.append(reached)
+        self._hurry.set()
+        self._filled.set()
         return reached.wait(seconds)
 
     def _work(self) -> None:
         with asyncio.Runner() as runner:
             while True:
-                told = self._queue.get()
-                if isinstance(told, threading.Event):
-                    told.set()
-                    continue
-                for ear in self._ears:
-                    try:
-                        waits = ear.hear(*told)
-                        if inspect.isawaitable(waits):
-                            runner.run(_awaited(waits))
-                    except Exception:
-                        _log.exception("a listener of records failed: %r", ear.listener)
+                self._filled.wait()
+                self._filled.clear()
+                while self._queue:
+                    told = self._queue.popleft()
+                    if isinstance(told, threading.Event):
+                        told.set()
+                    else:
+                        self._tell_all(runner, *told)
+                # To wake a thread costs its caller more than a record does: what comes now waits for a batch.
+                self._hurry.wait(_PAUSE)
+                self._hurry.clear()
+
+    def _tell_all(self, runner: asyncio.Runner, record: Record, contexts: _Contexts) -> None:
+        for ear in self._ears:
+            try:
+                waits = ear.hear(record, contexts)
+                if inspect.isawaitable(waits):
+                    runner.run(_awaited(waits))
+            except Exception:
+                _log.exception("a listener of records failed: %r", ear.listener)
 
 
 async def _awaited(waits: Awaitable[None]) -> None:

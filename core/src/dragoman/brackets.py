@@ -6,8 +6,9 @@ indexes. Nothing here knows what an answer means; nothing outside can write an e
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dragoman.randomness import random_hex
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -90,7 +91,7 @@ MAX_ID = 64
 
 def new_id(prefix: str) -> str:
     """Return a fresh id such as ``msg_<32 hex digits>``: 128 random bits, at most 64 characters."""
-    return f"{prefix}_{secrets.token_hex(16)}"
+    return f"{prefix}_{random_hex()}"
 
 
 class Part:

@@ -13,8 +13,8 @@ import asyncio
 import atexit
 import inspect
 import logging
-import queue
 import threading
+from collections import deque
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, overload
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["begin", "flush_records", "heard", "on_record", "tell", "waiting"]
 
 _LONGEST_QUEUE = 10_000
+_PAUSE = 0.02  # seconds between two batches of records
 _LAST_WORDS = 5.0  # seconds that listeners have when the process ends
 
 _log = logging.getLogger("dragoman.records")
@@ -62,7 +63,9 @@ class _Hub:
     def __init__(self) -> None:
         self._ears: tuple[_Ear, ...] = ()
         self._beginnings: tuple[_Ear, ...] = ()
-        self._queue: queue.SimpleQueue[_Told | threading.Event] = queue.SimpleQueue()
+        self._queue: deque[_Told | threading.Event] = deque()
+        self._filled = threading.Event()
+        self._hurry = threading.Event()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._lost = 0
@@ -103,8 +106,10 @@ class _Hub:
     def tell(self, told: _Told) -> None:
         if not self._ears:
             return
-        if self._queue.qsize() < _LONGEST_QUEUE:
-            self._queue.put(told)
+        if len(self._queue) < _LONGEST_QUEUE:
+            self._queue.append(told)
+            if not self._filled.is_set():
+                self._filled.set()
             return
         self._lost += 1
         if self._lost.bit_count() == 1:  # the first, the second, the fourth ...
@@ -112,34 +117,45 @@ class _Hub:
 
     @property
     def waiting(self) -> int:
-        return self._queue.qsize()
+        return len(self._queue)
 
     def flush(self, seconds: float) -> bool:
         if self._thread is None or not self._thread.is_alive():
             return True
         reached = threading.Event()
-        self._queue.put(reached)
+        self._queue.append(reached)
+        self._hurry.set()
+        self._filled.set()
         return reached.wait(seconds)
 
     def _work(self) -> None:
         with asyncio.Runner() as runner:
             while True:
-                told = self._queue.get()
-                if isinstance(told, threading.Event):
-                    told.set()
-                    continue
-                try:
-                    record = told.record()
-                except Exception:
-                    _log.exception("a call could not be recorded")
-                    continue
-                for ear in self._ears:
-                    try:
-                        waits = ear.hear(record, told.contexts)
-                        if inspect.isawaitable(waits):
-                            runner.run(_awaited(waits))
-                    except Exception:
-                        _log.exception("a listener of records failed: %r", ear.listener)
+                self._filled.wait()
+                self._filled.clear()
+                while self._queue:
+                    told = self._queue.popleft()
+                    if isinstance(told, threading.Event):
+                        told.set()
+                    else:
+                        self._tell_all(runner, told)
+                # To wake a thread costs its caller more than a record does: what comes now waits for a batch.
+                self._hurry.wait(_PAUSE)
+                self._hurry.clear()
+
+    def _tell_all(self, runner: asyncio.Runner, told: _Told) -> None:
+        try:
+            record = told.record()
+        except Exception:
+            _log.exception("a call could not be recorded")
+            return
+        for ear in self._ears:
+            try:
+                waits = ear.hear(record, told.contexts)
+                if inspect.isawaitable(waits):
+                    runner.run(_awaited(waits))
+            except Exception:
+                _log.exception("a listener of records failed: %r", ear.listener)
 
 
 async def _awaited(waits: Awaitable[None]) -> None:

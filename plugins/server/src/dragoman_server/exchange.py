@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import secrets
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from pydantic_core import to_json
 
 from dragoman.errors import APIError, BadRequestError
+from dragoman.randomness import random_hex
 from dragoman_server.authentication import Owner
 from dragoman_server.bodies import parse_body, read_body
 from dragoman_server.key_limits import KeyLimitError
@@ -43,7 +43,7 @@ class Exchange:
         self.send = send
         self.method: str = scope["method"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        self.request_id = f"req_{secrets.token_hex(16)}"
+        self.request_id = f"req_{random_hex()}"
         self.owner = Owner()
         self.path: dict[str, Any] = {}
         """What the route's placeholders matched."""

@@ -182,9 +182,7 @@ class Turn:
                     else:
                         for told in delivery.take(batch[:-1]):
                             yield told
-                        journey.attempts[-1].request_id = session.request_id
-                        journey.succeeded(self.bill.usage(last["response"].get("usage")))
-                        self.error = None
+                        self._succeeded(session, last["response"])
                         async for told in self._concluded(delivery.finish(last)):
                             yield told
         except MismatchError:
@@ -211,6 +209,11 @@ class Turn:
             elif self.response is None:  # an answer of its own kind, that has no last event
                 journey.succeeded(None)
                 self.error, self.response = None, session.response
+
+    def _succeeded(self, session: Session, response: Mapping[str, Any]) -> None:
+        self.journey.attempts[-1].request_id = session.request_id
+        self.journey.succeeded(self.bill.usage(response.get("usage")))
+        self.error = None
 
     async def prepare(self) -> Recalled:
         """Read what the request refers to; ``events`` does so by itself.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dragoman.calls import Call
+    from dragoman.call import Call
 
 __all__ = ["AttemptReport", "Outcome"]
 

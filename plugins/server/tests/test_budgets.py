@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import multiprocessing
 import os
 import signal
 import time
@@ -119,7 +120,7 @@ def test_of_two_hundred_at_once_as_many_are_let_in_as_there_is_money_for(databas
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_a_killed_server_has_spent_what_its_ledger_says_and_holds_nothing(database, request, config):
     url = request.getfixturevalue(f"{database}_url")
-    told: set[str] = set()
+    told = set()
 
     async def calls(http, key):
         try:
@@ -185,9 +186,9 @@ def test_workers_count_what_a_key_does_together(sqlite_url, config):
     asyncio.run(main())
 
 
+@pytest.mark.skipif(os.name != "posix", reason="needs processes that fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_calls_of_a_process_that_is_gone_are_under_way_no_more():
-    import multiprocessing
-
     counts = SharedCounts(slots=8)
     counts.join()
     key = "key_" + "a" * 32

@@ -96,6 +96,11 @@ class Background:
     def __init__(self) -> None:
         self._jobs: dict[str, _Job] = {}
 
+    @property
+    def running(self) -> int:
+        """How many are being made."""
+        return len(self._jobs)
+
     async def start(self, turn: Turn) -> dict[str, Any]:
         """Keep a turn as queued, and begin it; return the Response as it stands.
 
@@ -103,12 +108,20 @@ class Background:
             BadRequestError: the request is wrong, or its history is not there.
             ServiceUnavailableError: the store is not there.
         """
-        memory, request = turn.memory, turn.request
+        memory = turn.memory
         if memory is None or not turn.stores:
             raise BadRequestError(
                 "background needs the response to be stored: leave out store=False", param="background"
             )
+        try:
+            return await self._begin(turn, memory)
+        except APIError as problem:
+            turn.interrupt(problem, "failed")  # it has its record, as every call
+            raise
+
+    async def _begin(self, turn: Turn, memory: Memory) -> dict[str, Any]:
         await turn.prepare()
+        request = turn.request
         queued = {**turn.initial_response(), "status": "queued"}
         keep = partial(
             remember,

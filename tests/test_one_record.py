@@ -28,6 +28,7 @@ MODELS = {
 PAID = ("input", "output")
 PRICES = {"input_cost_per_token": 0.25, "output_cost_per_token": 0.5}
 OUTCOMES = {
+    "lost": ("telling", "failed", [], 404),  # its conversation is nowhere
     # end -> what the model's name ends in, the record's outcome, its attempts, its status
     "success": ("telling", "completed", ["success"], None),
     "refused": ("refusing", "failed", ["failed"], 400),
@@ -35,6 +36,7 @@ OUTCOMES = {
     "cut": ("breaking", "failed", ["failed"], 502),
     "cancelled": ("hanging", "cancelled", ["cancelled"], None),
 }
+OF_ECHO = {"success", "lost"}
 USER, METADATA = "ann", {"team": "blue"}
 _NEVER_THE_SAME = {"id", "mode", "started_at", "duration", "first_event", "metadata", "chunks", "attempts"}
 
@@ -44,7 +46,7 @@ def cells():
     for provider in MODELS:
         for name, way in WAYS.items():
             for outcome in OUTCOMES:
-                if (provider != "echo" or outcome == "success") and (outcome != "cancelled" or way.leave):
+                if (provider != "echo" or outcome in OF_ECHO) and (outcome != "cancelled" or way.leave):
                     yield provider, name, outcome
 
 
@@ -57,7 +59,7 @@ def fleet():
     """Return the deployments of all providers, and where their calls go on."""
     deployments, fallbacks = [], {}
     for provider, pattern in MODELS.items():
-        for ending in [*(how for how, *_ in OUTCOMES.values()), "helping"]:
+        for ending in {*(how for how, *_ in OUTCOMES.values()), "helping"}:
             name = f"{provider} {ending}"
             deployments.append(Deployment(name=name, id=name, model=pattern.format(ending), prices=PRICES))
         fallbacks[f"{provider} overloaded"] = (f"{provider} helping",)
@@ -84,6 +86,8 @@ def records(tmp_path_factory):
                 "metadata": {**METADATA, "cell": name_of(*cell)},
                 "user": USER,
             }
+            if outcome == "lost":
+                asked["conversation"] = "conv_" + "0" * 32
             leaving = outcome == "cancelled"
             async with limit:
                 await (WAYS[way].leave if leaving else WAYS[way].ask)(playground, asked)
@@ -119,9 +123,9 @@ def test_it_says_what_came_of_it(records, outcome):
         asked = f"{provider} {ending}"
         last = f"{provider} {'helping' if outcome == 'rescued' else ending}"
         assert (record.operation, record.mode, record.outcome) == ("responses", way.mode, ends), cell
-        assert (record.asked, record.deployment) == (asked, last), cell
+        assert (record.asked, record.deployment) == (asked, last if attempts else None), cell
         assert [one["outcome"] for one in record.attempts] == attempts, cell
-        assert [one["deployment"] for one in record.attempts] == [asked, last][-len(attempts) :], cell
+        assert [one["deployment"] for one in record.attempts] == [asked, last][2 - len(attempts) :], cell
         assert (record.user, record.tags) == (USER, ()), cell
         assert record.metadata == {**METADATA, "cell": cell}
         came = way.streamed and outcome in {"cut", "cancelled"}

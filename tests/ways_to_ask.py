@@ -114,7 +114,10 @@ async def _leave_served_stream(world: World, body: dict[str, Any]) -> None:
 
 
 async def _background(world: World, body: dict[str, Any]) -> str:
-    response = (await world.http.post("/responses", json={**body, "background": True})).json()
+    made = await world.http.post("/responses", json={**body, "background": True})
+    response = made.json()
+    if "id" not in response:
+        return made.text
     path = f"/responses/{response['id']}"
     async with world.http.stream("GET", path, params={"stream": True}) as answer:
         return (await answer.aread()).decode()  # its end comes when the response is over

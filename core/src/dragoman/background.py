@@ -17,7 +17,6 @@ from dragoman.chains import find_response, remember, with_ids
 from dragoman.errors import (
     APIError,
     BadRequestError,
-    DragomanError,
     InternalServerError,
     NotFoundError,
     StreamInterruptedError,
@@ -98,6 +97,11 @@ class Background:
     def __init__(self) -> None:
         self._jobs: dict[str, _Job] = {}
 
+    @property
+    def running(self) -> int:
+        """How many are being made."""
+        return len(self._jobs)
+
     async def start(self, turn: Turn, *, over: Callable[[], Awaitable[None]] | None = None) -> dict[str, Any]:
         """Keep a turn as queued, and begin it; return the Response as it stands.
 
@@ -116,7 +120,8 @@ class Background:
             )
         try:
             return await self._queue(turn, memory, over)
-        except DragomanError:
+        except APIError as problem:
+            turn.interrupt(problem, "failed")  # it has its record, as every call
             await turn.settle()
             raise
 

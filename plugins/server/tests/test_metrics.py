@@ -142,6 +142,10 @@ def test_work_under_way_is_seen(serve, upstream):
             total = scrape(http)
             assert (total("in_flight"), total("requests_in_flight")) == (1, 2)
         assert upstream.left.wait(10)
+        made = http.post("/v1/responses", json={"model": "toy", "input": "half", "background": True}).json()
+        assert scrape(http)("background_responses") == 1
+        http.post(f"/v1/responses/{made['id']}/cancel")
+        assert (total := scrape(http))("background_responses") == total("records_waiting") == 0
 
 
 @pytest.mark.parametrize("public", [False, True])

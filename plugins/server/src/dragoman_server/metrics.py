@@ -17,6 +17,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily
 
 import dragoman
 from dragoman.errors import APIError
+from dragoman.listeners import waiting
 from dragoman_server.authentication import check_admin
 
 if TYPE_CHECKING:
@@ -149,6 +150,14 @@ class _States:
         active = GaugeMetricFamily("dragoman_requests_in_flight", "Requests that the server is answering.")
         active.add_metric((), self._service.active)
         yield active
+        background = GaugeMetricFamily(
+            "dragoman_background_responses", "Responses that are made in the background."
+        )
+        background.add_metric((), self._service.background.running)
+        yield background
+        queue = GaugeMetricFamily("dragoman_records_waiting", "Records of calls that wait to be counted.")
+        queue.add_metric((), waiting())
+        yield queue
         fleet = self._service.fleet
         in_flight = GaugeMetricFamily(
             "dragoman_in_flight", "Attempts under way at a deployment.", labels=_DEPLOYMENT

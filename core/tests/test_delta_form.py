@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from dragoman.batches import RawEvents, events_of
 from dragoman.decoding import RawEvent
+from dragoman.decoding.sse import SSEDecoder
 from dragoman.relay import Relay
 
 PART = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
@@ -38,6 +40,27 @@ def relayed(payloads, *, by_bytes):
             break
         relay.event(parsed, payloads[place])
         place += 1
+    relay.complete()
+    batch = relay.take_events()
+    return batch, list(events_of(batch)), relay.response
+
+
+def fed(payloads, cuts):
+    """Return the same of a stream as a session takes it, in chunks: the first delta is the end of one."""
+    relay = Relay({"id": "resp_0", "status": "in_progress", "output": [], "dragoman": {}})
+    decoder = SSEDecoder()
+    blocks = [
+        b"".join([b"event: ", json.loads(payload)["type"].encode(), b"\ndata: ", payload, b"\n\n"])
+        for payload in payloads
+    ]
+    stream = b"".join(blocks)
+    first_delta = sum(map(len, blocks[: len(BEGUN) + 1]))
+    places = sorted([0, first_delta, *(cut % (len(stream) + 1) for cut in cuts), len(stream)])
+    for start, end in pairwise(places):
+        chunk = stream[start:end] if relay.ended else decoder.pass_over(stream[start:end], relay.take_bytes)
+        for raw in decoder.feed(chunk):
+            if not relay.ended:
+                relay.event(json.loads(raw.data), raw.data)
     relay.complete()
     batch = relay.take_events()
     return batch, list(events_of(batch)), relay.response
@@ -109,6 +132,52 @@ def test_bytes_give_what_parsing_gives(deltas, common, writing, order, first, da
     for run in batch:
         if isinstance(run, RawEvents):  # can stand in one line
             assert not any(b"\n" in payload or b"\r" in payload for payload in run.payloads)
+
+
+@settings(max_examples=300)
+@given(
+    deltas=st.lists(
+        st.tuples(texts, st.one_of(plain, plain, plain, plain, done, oddities), st.booleans()),
+        min_size=2,
+        max_size=12,
+    ),
+    writing=st.fixed_dictionaries(
+        {"separators": st.sampled_from([(",", ":"), (", ", ": ")]), "ensure_ascii": st.booleans()}
+    ),
+    first=st.sampled_from([0, 0, 0, 1]),
+    cuts=st.lists(st.integers(0, 10_000), max_size=8),
+)
+def test_streams_give_what_parsing_gives(deltas, writing, first, cuts):
+    events = [
+        *BEGUN,
+        *(
+            {**DELTA, "delta": text, **({"obfuscation": "x1"} if padded else {}), **odd}
+            for text, odd, padded in deltas
+        ),
+    ]
+    payloads = [
+        json.dumps({"sequence_number": number, **event}, **writing).encode()
+        for number, event in enumerate(events, first)
+    ]
+    _, events, response = fed(payloads, cuts)
+    _, expected, expected_response = relayed(payloads, by_bytes=False)
+    assert events == expected
+    assert response == expected_response
+
+
+def test_plain_deltas_of_a_stream_are_not_even_decoded():
+    for item_id in ("msg_1", "msg_2"):
+        events = [{**event, "item_id": item_id} if "item_id" in event else event for event in BEGUN]
+        events[1] = {**BEGUN[1], "item": {**MESSAGE, "id": item_id}}
+        events += [{**DELTA, "item_id": item_id, "delta": f'wörd {number} "\\n'} for number in range(50)]
+        payloads = [
+            json.dumps({**event, "sequence_number": number}).encode() for number, event in enumerate(events)
+        ]
+        batch, _, response = fed(payloads, [3000, 5000])
+        runs = [told.payloads for told in batch if isinstance(told, RawEvents)]
+        assert len(runs) == 3
+        assert [payload for run in runs for payload in run] == payloads[len(BEGUN) + 1 :]
+        assert response["output"][0]["content"][0]["text"].endswith('wörd 49 "\\n')
 
 
 def test_plain_deltas_are_not_parsed():

@@ -186,20 +186,42 @@ class ItemRelay:
             How many; the next one has to be parsed.
         """
         value, number = self._writing, self._number
-        if value is None or value.form is None or value.said or number != self._expected or self._held_back:
+        form = self._runs_on()
+        if value is None or form is None:
             return 0
         payloads = []
         for raw in islice(raw_events, place, None):
-            text = value.form.text(raw.data, number)
+            text = form.text(raw.data, number)
             if text is None:
                 break
             value.pieces.append(text)
             payloads.append(raw.data)
             number += 1
         if payloads:
-            self._events.append(RawEvents(value.form.type, self._number, payloads))
+            self._events.append(RawEvents(form.type, self._number, payloads))
             self._expected = self._number = number
         return len(payloads)
+
+    def take_bytes(self, data: bytes) -> int:
+        """Take deltas from the beginning of a stream's bytes (see `take_run`); return how many bytes."""
+        value = self._writing
+        form = self._runs_on()
+        if value is None or form is None:
+            return 0
+        payloads, texts = form.run(data, self._number)
+        if payloads:
+            value.pieces += texts
+            self._events.append(RawEvents(form.type, self._number, payloads))
+            self._expected = self._number = self._number + len(payloads)
+        around = len(b"event: \ndata: \n\n") + len(form.type)
+        return sum(map(len, payloads)) + around * len(payloads)
+
+    def _runs_on(self) -> DeltaForm | None:
+        """Return the form of the deltas that may follow; None where they have to be parsed."""
+        value = self._writing
+        if value is None or value.said or self._number != self._expected or self._held_back:
+            return None
+        return value.form
 
     def _take_delta(self, data: Event, kind: ValueKind, payload: bytes) -> None:
         value = self._writing

@@ -11,6 +11,7 @@ from dragoman.attempt import Attempt, excerpt, parse_json
 from dragoman.batches import RawEvents, events_of, has_content
 from dragoman.brackets import new_id
 from dragoman.decoding import StreamDecodeError, decoder_for
+from dragoman.decoding.sse import SSEDecoder
 from dragoman.errors import APIError, ProviderError
 from dragoman.hookspecs import StreamEvent
 from dragoman.output import Output
@@ -122,6 +123,9 @@ class Session(Attempt):
         """Take bytes of the answer; return the events that they complete."""
         if self._decoder is None:
             return super().feed(chunk)
+        answer = self._answer
+        if isinstance(answer, Relay) and isinstance(self._decoder, SSEDecoder) and not answer.ended:
+            chunk = self._decoder.pass_over(chunk, answer.take_bytes)
         try:
             raw_events = self._decoder.feed(chunk)
         except StreamDecodeError as problem:

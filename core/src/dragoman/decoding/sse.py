@@ -9,7 +9,7 @@
 `id:` and `retry:` serve the reconnection of browsers and are ignored.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from dragoman.decoding import IncrementalDecoder, RawEvent
 
@@ -28,6 +28,23 @@ class SSEDecoder(IncrementalDecoder):
         super().__init__(max_event_bytes)
         self._after_carriage_return = False
         self._event_line, self._event_name = b"event: ", ""  # as the last event had them
+
+    def pass_over(self, chunk: bytes, take: Callable[[bytes], int]) -> bytes:
+        """Let somebody take events unread; return what of a chunk is left to feed.
+
+        Args:
+            chunk: what comes next.
+            take: gets bytes from the beginning of an event on, and says how many it took: whole events.
+        """
+        if self._after_carriage_return or self._failure is not None or b"\n\n" not in chunk:
+            return chunk
+        data = bytes(self._pending) + chunk
+        taken = take(data)
+        if not taken:
+            return chunk
+        self._pending.clear()
+        self._fed += len(chunk) - (len(data) - taken)
+        return data[taken:]
 
     def _decode(self, chunk: bytes, events: list[RawEvent]) -> None:
         if self._after_carriage_return or b"\r" in chunk:

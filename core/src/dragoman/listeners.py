@@ -133,15 +133,18 @@ class _Hub:
             while True:
                 self._filled.wait()
                 self._filled.clear()
-                while self._queue:
-                    told = self._queue.popleft()
-                    if isinstance(told, threading.Event):
-                        told.set()
-                    else:
-                        self._tell_all(runner, told)
+                self._empty_queue(runner)  # a frame of its own, which keeps no call alive while this waits
                 # To wake a thread costs its caller more than a record does: what comes now waits for a batch.
                 self._hurry.wait(_PAUSE)
                 self._hurry.clear()
+
+    def _empty_queue(self, runner: asyncio.Runner) -> None:
+        while self._queue:
+            told = self._queue.popleft()
+            if isinstance(told, threading.Event):
+                told.set()
+            else:
+                self._tell_all(runner, told)
 
     def _tell_all(self, runner: asyncio.Runner, told: _Told) -> None:
         try:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dragoman.batches import RawEvents, events_of
 from dragoman.continuations import Continuation, text_to_continue
+from dragoman.errors import ContentPolicyViolationError
 from dragoman.splices import OPENING, MismatchError, Splice
 from dragoman.stream_errors import failed_events
 from dragoman.types import LIFECYCLE_EVENTS
@@ -115,6 +116,25 @@ class Delivery:
             return ()
         self.committed = event["type"] not in LIFECYCLE_EVENTS
         return self._released(event)
+
+    def refusal(self, event: Event) -> APIError | None:
+        """Return what the last event of an attempt comes to, where it is a content policy's refusal.
+
+        Some upstreams say so by an empty answer that their content filter has ended.
+        """
+        response = event["response"]
+        if self.committed or event["type"] != "response.incomplete" or response["output"]:
+            return None
+        if (response.get("incomplete_details") or {}).get("reason") != "content_filter":
+            return None
+        return ContentPolicyViolationError(
+            "the upstream's content filter ended the answer before it began", code="content_filter"
+        )
+
+    def refused(self, response: dict[str, Any], refusal: APIError) -> None:
+        """Take an attempt's whole answer as a refusal: it is told if no other attempt follows."""
+        self._ending = [*self._waiting, *failed_events({**response, "incomplete_details": None}, refusal)]
+        self._waiting = []
 
     def finish(self, event: Event) -> Sequence[Event]:
         """Return what is told at the end of an attempt that came to one; its last event comes last.

@@ -182,7 +182,8 @@ class Turn:
                     else:
                         for told in delivery.take(batch[:-1]):
                             yield told
-                        self._succeeded(session, last["response"])
+                        if not self._stands(session, last):
+                            return
                         async for told in self._concluded(delivery.finish(last)):
                             yield told
         except MismatchError:
@@ -210,10 +211,18 @@ class Turn:
                 journey.succeeded(None)
                 self.error, self.response = None, session.response
 
-    def _succeeded(self, session: Session, response: Mapping[str, Any]) -> None:
+    def _stands(self, session: Session, last: Event) -> bool:
+        """Take note of an attempt's whole answer; tell whether it is the call's."""
+        response, refusal = last["response"], self._delivery.refusal(last)
+        if refusal is not None and self.journey.mends_policy:
+            self._delivery.refused(response, refusal)
+            self.journey.failed(refusal, usage=response.get("usage"))
+            self.error = refusal
+            return False
         self.journey.attempts[-1].request_id = session.request_id
         self.journey.succeeded(self.bill.usage(response.get("usage")))
         self.error = None
+        return True
 
     async def prepare(self) -> Recalled:
         """Read what the request refers to; ``events`` does so by itself.

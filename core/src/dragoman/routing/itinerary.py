@@ -46,6 +46,15 @@ class Itinerary:
         left = self._fleet.settings.max_fallbacks - (len(self._visited) - 1)
         return max(0, min(len(after) + len(self._waiting), left))
 
+    @property
+    def mends_policy(self) -> bool:
+        """Whether there is somewhere to go with what a content policy has refused here."""
+        stop = self.current
+        if stop is None or len(self._visited) > self._fleet.settings.max_fallbacks:
+            return False
+        after = self._next_after(stop, "content_policy")
+        return any(self._new_visit(*split_fallback(one)) for one in after)
+
     def bind_to_policy(self) -> None:
         """From now on only go where a content policy's refusal may go."""
         self._bound_by_policy = True
@@ -79,15 +88,21 @@ class Itinerary:
         kind = "content_policy" if self._bound_by_policy else kind
         return fallbacks_of(stop, kind, self._fleet.settings, self._options.fallbacks)
 
-    def _may_go(self, *names: str) -> bool:
-        allows = self._options.allows
-        return allows is None or any(allows(name) for name in names)
-
-    def _visit(self, name: str, overrides: Mapping[str, Any], *, required: bool = False) -> None:
+    def _new_visit(
+        self, name: str, overrides: Mapping[str, Any], *, required: bool = False
+    ) -> tuple[str, str] | None:
+        """Return what is visited once, under whichever name; None where it was, or must not be."""
         known = self._fleet.settings.model_group_alias.get(name, name)
         visit = known, repr(sorted(overrides.items(), key=lambda item: item[0])) if overrides else ""
-        if visit in self._visited or not (required or self._may_go(name, known)):
+        allows = self._options.allows
+        allowed = required or allows is None or allows(name) or allows(known)
+        return visit if allowed and visit not in self._visited else None
+
+    def _visit(self, name: str, overrides: Mapping[str, Any], *, required: bool = False) -> None:
+        visit = self._new_visit(name, overrides, required=required)
+        if visit is None:
             return
+        known = visit[0]
         account = self._options.account + account_mark(overrides)
         served = self._fleet.serving(known, required=required, account=account)
         if served is not None:

@@ -132,6 +132,12 @@ class Journey:
             left=self._limit,
         )
 
+    @property
+    def mends_policy(self) -> bool:
+        """Whether an answer that a content policy has blocked here may still come from another model."""
+        most = self._fleet.settings.max_attempts
+        return (most is None or self._legs < most) and self._itinerary.mends_policy
+
     def bind(self, deployment: str | None) -> None:
         """Bind the call to a deployment, by its id, where the options did not; before the first ``next``.
 

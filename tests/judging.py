@@ -6,12 +6,12 @@ import functools
 import re
 from typing import TYPE_CHECKING, Any
 
-from dragoman.batches import events_of
-from dragoman.compaction_attempts import Compaction
+from dragoman.attempts.session import Session
+from dragoman.attempts.token_counts import TokenCount
+from dragoman.compaction.attempt import Compaction
+from dragoman.events.batches import events_of
 from dragoman.models import validate_request
 from dragoman.providers import load_provider
-from dragoman.session import Session
-from dragoman.token_counts import TokenCount
 
 if TYPE_CHECKING:
     import random

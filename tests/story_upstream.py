@@ -197,6 +197,6 @@ def _service_account(token_uri: str) -> dict[str, str]:
         "project_id": "project-of-the-account",
         "private_key_id": "1",
         "private_key": pem.decode(),
-        "client_email": "dragoman@example.test",
+        "client_email": "dragoman.example.test",
         "token_uri": token_uri,
     }

@@ -5,7 +5,7 @@
    come whole.
 3. Conversations survive the round trip: an answer given back as input becomes the parts that it was.
 
-The tests go through ``dragoman.session`` as a call does; the wire is read independently (`gemini_wire`).
+The tests go through ``dragoman.attempts.session`` as calls do; the wire is read apart (`gemini_wire`).
 Vertex AI speaks the same wire, so its recordings judge the same translator.
 """
 

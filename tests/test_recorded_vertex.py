@@ -16,8 +16,8 @@ from tests import test_recorded_gemini as gemini_laws
 from tests.judging import Judge
 from tests.recordings import REAL, Recording, recordings
 
+from dragoman.attempts.token_counts import TokenCount
 from dragoman.providers import load_provider
-from dragoman.token_counts import TokenCount
 
 if TYPE_CHECKING:
     from collections.abc import Callable

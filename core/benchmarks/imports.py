@@ -11,7 +11,7 @@ ROUNDS = 15
 STATEMENTS = {
     "import httpx, pydantic": "import httpx, pydantic",
     "import dragoman": "import dragoman",
-    "import dragoman.client": "import dragoman.client",
+    "import dragoman.sdk.client": "import dragoman.sdk.client",
     "a first call to echo/": "import dragoman; dragoman.responses(model='echo/echo', input='hi')",
     "import openai": "import openai",
 }

@@ -16,9 +16,9 @@ import openai
 from pydantic_core import to_json
 
 import dragoman
-from dragoman.batches import events_of
+from dragoman.attempts.session import Session
+from dragoman.events.batches import events_of
 from dragoman.providers import load_provider
-from dragoman.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

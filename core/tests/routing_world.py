@@ -8,8 +8,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from dragoman.errors import APIError, APITimeoutError, ProviderError, error_for
+from dragoman.network.timeouts import timeout_error
 from dragoman.routing import Deployment, Fleet, RouteOptions, RoutingSettings
-from dragoman.timeouts import timeout_error
 
 
 class Now:

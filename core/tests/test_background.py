@@ -6,19 +6,20 @@ import time
 
 import pytest
 
-from dragoman import BadRequestError, NotFoundError, background
-from dragoman.background import Background
-from dragoman.calls import Defaults, begin_journey
-from dragoman.conversations import delete_response, get_response
-from dragoman.drivers import AsyncDriver
+from dragoman import BadRequestError, NotFoundError
 from dragoman.hookspecs import LocalAnswer, hookimpl
-from dragoman.keeper import Keeper
-from dragoman.leases import fail_abandoned
-from dragoman.memory import MemoryStore
+from dragoman.memory.conversations import delete_response, get_response
+from dragoman.memory.keeper import Keeper
+from dragoman.memory.leases import fail_abandoned
+from dragoman.memory.memory_store import MemoryStore
+from dragoman.network.drivers import AsyncDriver
+from dragoman.network.transport import AsyncTransport
 from dragoman.providers import register_provider
 from dragoman.testing.legality import check_events
-from dragoman.transport import AsyncTransport
-from dragoman.turns import Memory, Turn
+from dragoman.turns import background
+from dragoman.turns.arguments import Defaults, begin_journey
+from dragoman.turns.background import Background
+from dragoman.turns.turn import Memory, Turn
 
 pytest_plugins = ["core.tests.toys"]
 

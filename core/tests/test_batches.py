@@ -7,8 +7,8 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dragoman.batches import RawEvents, count_deltas, events_of, has_content
-from dragoman.recovery import Delivery
+from dragoman.events.batches import RawEvents, count_deltas, events_of, has_content
+from dragoman.turns.recovery import Delivery
 
 CREATED = {"type": "response.created", "response": {"id": "resp_1"}}
 ADDED = {"type": "response.output_item.added", "output_index": 0, "item": {"type": "message"}}

@@ -22,9 +22,9 @@ from dragoman import (
     StreamInterruptedError,
     UnknownProviderError,
     UnsupportedParameterError,
-    drivers,
 )
 from dragoman.models import ResponseTextDeltaEvent
+from dragoman.network import drivers
 from dragoman.routing import Deployment, Fleet, fleet
 from dragoman.testing.legality import check_events
 
@@ -410,7 +410,7 @@ def test_a_name_that_no_upstream_takes_is_made_one_that_all_take():
         pass
 
     Page.__name__ = "Page[City, Städte]" + "x" * 99
-    name = dragoman.structured.json_schema_format(Page)["name"]
+    name = dragoman.sdk.structured.json_schema_format(Page)["name"]
     assert name.startswith("Page_City__St_dte_x")
     assert len(name) == 64
 

@@ -9,10 +9,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dragoman.batches import RawEvents, events_of
 from dragoman.decoding import RawEvent
 from dragoman.decoding.sse import SSEDecoder
-from dragoman.relay import Relay
+from dragoman.events.batches import RawEvents, events_of
+from dragoman.relay.relay import Relay
 
 PART = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
 MESSAGE = {"type": "message", "id": "msg_1", "status": "in_progress", "role": "assistant", "content": []}

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from dragoman.attempts.history import readable_history
 from dragoman.canonical import call_arguments, canonical_input
 from dragoman.errors import BadRequestError, UnsupportedParameterError
-from dragoman.history import readable_history
 from dragoman.sealing import is_sealed, seal, sealed_by, unseal
 
 flat_values = st.none() | st.booleans() | st.integers() | st.text()

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from dragoman.errors import BadRequestError, ServiceUnavailableError
-from dragoman.keeper import Keeper
+from dragoman.memory.keeper import Keeper
 
 
 class Ledger:

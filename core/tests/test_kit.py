@@ -8,16 +8,17 @@ import sys
 
 import pytest
 
-from dragoman import attempt, discovery
+from dragoman import discovery
+from dragoman.attempts import attempt
 from dragoman.decoding.sse import SSEDecoder
 from dragoman.errors import BadRequestError, ContextWindowExceededError, ProviderError, RateLimitError
 from dragoman.hookspecs import Compacted, Credentials, HTTPRequest, ProviderInfo, Setting, hookimpl
+from dragoman.network.transport import AsyncTransport
 from dragoman.parameters import PARAMETERS, policies
 from dragoman.testing import ErrorCase, Exchange, FakeUpstream, ProviderConformance, aws_stream, sse_stream
 from dragoman.testing.checks import failures
 from dragoman.testing.frames import join_frames, split_frames
 from dragoman.testing.running import run_stream
-from dragoman.transport import AsyncTransport
 
 CARRIED = "instructions temperature tools.function tool_choice.auto tool_choice.function reasoning.effort"
 DROPPED = "top_p user safety_identifier truncation service_tier"

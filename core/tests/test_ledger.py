@@ -10,16 +10,17 @@ import pytest
 from core.tests.test_background import Bench, slow
 
 import dragoman
-from dragoman import APIError, AsyncDragoman, ConflictError, Dragoman, background, hookimpl
+from dragoman import APIError, AsyncDragoman, ConflictError, Dragoman, hookimpl
 from dragoman import plugins as rooms
 from dragoman.costs import Cost
-from dragoman.keeper import Keeper
-from dragoman.leases import fail_abandoned
-from dragoman.ledger import dollars, picodollars
-from dragoman.memory import MemoryStore
+from dragoman.memory.keeper import Keeper
+from dragoman.memory.leases import fail_abandoned
+from dragoman.memory.memory_store import MemoryStore
 from dragoman.plugins import Plugins
+from dragoman.records.ledger import dollars, picodollars
 from dragoman.routing import journey
-from dragoman.turns import Memory
+from dragoman.turns import background
+from dragoman.turns.turn import Memory
 
 pytest_plugins = ["core.tests.toys"]
 __all__ = ["slow"]  # the fixture
@@ -203,7 +204,7 @@ def test_what_could_not_be_kept_is_entered_all_the_same(toy):
         raise ConflictError("gone meanwhile", code="response_ended")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dragoman.turns.remember", refuse)
+        patch.setattr("dragoman.turns.turn.remember", refuse)
         ask(books, "sync", False, model="toy/m", input="Hi")
     (entry,) = books.entered
     assert books.entries == [entry]

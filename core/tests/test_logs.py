@@ -12,7 +12,7 @@ import pytest
 
 import dragoman
 from dragoman import APIError, Dragoman
-from dragoman.records import Record
+from dragoman.records.record import Record
 
 pytest_plugins = ["core.tests.toys"]
 

@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from dragoman.brackets import new_id
 from dragoman.errors import ProviderError
+from dragoman.events.brackets import new_id
+from dragoman.events.snapshots import initial_response
 from dragoman.output import Output
-from dragoman.snapshots import initial_response
 from dragoman.testing.legality import check_events
 
 pytest_plugins = ["core.tests.toys"]

@@ -7,10 +7,10 @@ import pytest
 
 from dragoman import BadRequestError, NotFoundError
 from dragoman.hookspecs import HTTPRequest, ProviderInfo, hookimpl
-from dragoman.keeper import Keeper
-from dragoman.memory import MemoryStore
+from dragoman.memory.keeper import Keeper
+from dragoman.memory.memory_store import MemoryStore
 from dragoman.providers import register_provider
-from dragoman.turns import Memory
+from dragoman.turns.turn import Memory
 
 pytest_plugins = ["core.tests.toys", "core.tests.clients"]
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dragoman.relay import Relay
+from dragoman.relay.relay import Relay
 from dragoman.testing.legality import check_events
 from dragoman.tools import ToolNames
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dragoman.attempt import Extras
-from dragoman.batches import events_of
+from dragoman.attempts.attempt import Extras
+from dragoman.attempts.secrecy import Redactor
+from dragoman.attempts.session import Session
 from dragoman.errors import (
     APIConnectionError,
     APIStatusError,
@@ -22,11 +23,10 @@ from dragoman.errors import (
     RateLimitError,
     StreamInterruptedError,
 )
+from dragoman.events.batches import events_of
 from dragoman.hookspecs import HTTPRequest, ProviderInfo, hookimpl
 from dragoman.providers import Provider
 from dragoman.refusals import retry_after_seconds
-from dragoman.secrecy import Redactor
-from dragoman.session import Session
 from dragoman.testing.legality import check_events
 
 pytest_plugins = ["core.tests.toys"]

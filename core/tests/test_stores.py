@@ -1,6 +1,6 @@
 """The store of this process's memory, through the kit that every store goes through."""
 
-from dragoman.memory import MemoryStore
+from dragoman.memory.memory_store import MemoryStore
 from dragoman.testing import StoreConformance
 
 

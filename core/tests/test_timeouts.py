@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dragoman import APITimeoutError, Timeout
-from dragoman.timeouts import Clock
+from dragoman.network.timeouts import Clock
 
 
 class Now:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dragoman.brackets import new_id
+from dragoman.events.brackets import new_id
+from dragoman.events.snapshots import initial_response
 from dragoman.output import Output
-from dragoman.snapshots import initial_response
 from dragoman.tools import ArgumentsUnwrapper, ToolNames, rewrite_tools
 
 FUNCTION = {"type": "function", "name": "add", "parameters": {"type": "object", "properties": {}}}

@@ -7,13 +7,14 @@ from functools import partial
 import httpx
 import pytest
 
-from dragoman import AsyncDragoman, BadRequestError, Dragoman, NotFoundError, drivers
+from dragoman import AsyncDragoman, BadRequestError, Dragoman, NotFoundError
 from dragoman.hookspecs import HTTPRequest, ProviderInfo, Setting, hookimpl
-from dragoman.keeper import Keeper
-from dragoman.memory import MemoryStore
+from dragoman.memory.keeper import Keeper
+from dragoman.memory.memory_store import MemoryStore
+from dragoman.network import drivers
 from dragoman.providers import register_provider
 from dragoman.routing import Deployment, Fleet
-from dragoman.turns import Memory
+from dragoman.turns.turn import Memory
 
 pytest_plugins = ["core.tests.toys", "core.tests.clients"]
 

@@ -3,9 +3,9 @@
 import pytest
 
 from dragoman import BadRequestError, Dragoman, InternalServerError, UnsupportedParameterError
-from dragoman.compaction import compaction_item
+from dragoman.compaction.items import compaction_item
 from dragoman.hookspecs import LocalAnswer, hookimpl
-from dragoman.memory import MemoryStore
+from dragoman.memory.memory_store import MemoryStore
 from dragoman.models import parse_event
 from dragoman.providers import register_provider
 from dragoman.sealing import seal

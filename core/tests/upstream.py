@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 
 import dragoman
-from dragoman import providers, transport
+from dragoman import providers
 from dragoman.hookspecs import HTTPRequest, ProviderInfo, Setting
+from dragoman.network import transport
 from dragoman.parameters import policies
 
 _PATIENCE = 10.0  # seconds after which a test gives up; none waits so long unless something is broken

@@ -15,7 +15,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dragoman.client import AsyncDragoman, Dragoman, aresponses, responses, supported_params
     from dragoman.costs import Cost, cost
     from dragoman.errors import (
         APIConnectionError,
@@ -43,38 +42,39 @@ if TYPE_CHECKING:
         UnsupportedParameterError,
     )
     from dragoman.hookspecs import hookimpl
-    from dragoman.listeners import flush_records, on_record
-    from dragoman.logs import log_calls
     from dragoman.models import Response, ResponseStreamEvent
+    from dragoman.network.timeouts import Timeout
     from dragoman.plugins import register_plugin
     from dragoman.providers import register_provider
-    from dragoman.records import Record
-    from dragoman.router import Router
-    from dragoman.streaming import AsyncResponseStream, ResponseStream
-    from dragoman.timeouts import Timeout
+    from dragoman.records.listeners import flush_records, on_record
+    from dragoman.records.logs import log_calls
+    from dragoman.records.record import Record
+    from dragoman.sdk.client import AsyncDragoman, Dragoman, aresponses, responses, supported_params
+    from dragoman.sdk.router import Router
+    from dragoman.sdk.streaming import AsyncResponseStream, ResponseStream
 
 # Where each public name lives; what is not here is one of the errors.
 _ROOMS = {
-    "AsyncDragoman": "client",
-    "AsyncResponseStream": "streaming",
+    "AsyncDragoman": "sdk.client",
+    "AsyncResponseStream": "sdk.streaming",
     "Cost": "costs",
-    "Dragoman": "client",
-    "Record": "records",
+    "Dragoman": "sdk.client",
+    "Record": "records.record",
     "Response": "models",
-    "ResponseStream": "streaming",
+    "ResponseStream": "sdk.streaming",
     "ResponseStreamEvent": "models",
-    "Router": "router",
-    "Timeout": "timeouts",
-    "aresponses": "client",
-    "flush_records": "listeners",
-    "on_record": "listeners",
+    "Router": "sdk.router",
+    "Timeout": "network.timeouts",
+    "aresponses": "sdk.client",
+    "flush_records": "records.listeners",
+    "on_record": "records.listeners",
     "cost": "costs",
     "hookimpl": "hookspecs",
-    "log_calls": "logs",
+    "log_calls": "records.logs",
     "register_plugin": "plugins",
     "register_provider": "providers",
-    "responses": "client",
-    "supported_params": "client",
+    "responses": "sdk.client",
+    "supported_params": "sdk.client",
 }
 
 __all__ = [

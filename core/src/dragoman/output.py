@@ -18,8 +18,8 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from dragoman.brackets import MAX_ID, Brackets, OpenItem, Part, new_id
 from dragoman.errors import ProviderError
+from dragoman.events.brackets import MAX_ID, Brackets, OpenItem, Part, new_id
 from dragoman.tools import ArgumentsUnwrapper, ToolNames
 
 if TYPE_CHECKING:

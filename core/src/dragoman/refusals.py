@@ -13,9 +13,9 @@ from dragoman.errors import APIError, ProviderError, error_for
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dragoman.attempts.secrecy import Redactor
     from dragoman.hookspecs import Target
     from dragoman.providers import Provider
-    from dragoman.secrecy import Redactor
 
 __all__ = ["generic_refusal", "refusal_error", "request_id_of", "retry_after_seconds"]
 

@@ -1,7 +1,7 @@
 """What dragoman remembers, and the protocol of a store that keeps it.
 
 A store is small: transactions with the verbs below, each of which sees only what its owner made. What they
-mean together (chains, conversations, background work) is decided in ``dragoman.chains``, the same for every
+mean together (chains, conversations, background work) is decided in ``dragoman.memory``, the same for every
 store. ``MemoryStore`` is the one that comes with core; dragoman-sql is durable.
 """
 

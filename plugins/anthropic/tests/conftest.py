@@ -10,10 +10,10 @@ import pytest
 import dragoman_anthropic as plugin
 from dragoman.canonical import canonical_input
 from dragoman.decoding.sse import SSEDecoder
+from dragoman.events.snapshots import initial_response
 from dragoman.hookspecs import HTTPRequest, StreamEvent, Target
 from dragoman.output import Output
 from dragoman.parameters import apply_policy
-from dragoman.snapshots import initial_response
 from dragoman.testing.legality import check_events
 from dragoman.tools import ToolNames, rewrite_tools
 from dragoman_anthropic.info import INFO

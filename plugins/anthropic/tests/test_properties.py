@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dragoman_anthropic
+from dragoman.events.snapshots import initial_response
 from dragoman.hookspecs import ProviderModule, StreamEvent, Target
 from dragoman.output import Output
-from dragoman.snapshots import initial_response
 from dragoman.testing.legality import check_events
 
 plugin: ProviderModule = dragoman_anthropic

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from dragoman.batches import events_of
+from dragoman.attempts.session import Session
+from dragoman.attempts.token_counts import TokenCount
 from dragoman.errors import APIError
+from dragoman.events.batches import events_of
 from dragoman.models import validate_request
 from dragoman.providers import load_provider
-from dragoman.session import Session
 from dragoman.testing.legality import check_events
-from dragoman.token_counts import TokenCount
 from dragoman_azure_ai.info import INFO
 
 RESOURCE = "https://here.services.ai.azure.com"

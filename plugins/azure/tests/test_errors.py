@@ -5,6 +5,7 @@ import json
 import pytest
 
 import dragoman_azure
+from dragoman.attempts.session import Session
 from dragoman.errors import (
     AuthenticationError,
     BadRequestError,
@@ -14,7 +15,6 @@ from dragoman.errors import (
 )
 from dragoman.hookspecs import Target
 from dragoman.providers import Provider
-from dragoman.session import Session
 
 
 def refused(status, payload, **headers):

@@ -3,10 +3,10 @@
 import json
 
 import dragoman_azure
-from dragoman.batches import events_of
+from dragoman.attempts.session import Session
+from dragoman.events.batches import events_of
 from dragoman.hookspecs import Target
 from dragoman.providers import Provider
-from dragoman.session import Session
 
 FILTERS = [
     {

@@ -22,10 +22,10 @@ from botocore.credentials import Credentials  # type: ignore[import-untyped]
 from botocore.validate import ParamValidator  # type: ignore[import-untyped]
 
 import dragoman_bedrock as plugin
-from dragoman.batches import events_of
+from dragoman.attempts.session import Session
+from dragoman.events.batches import events_of
 from dragoman.models import validate_request
 from dragoman.providers import Provider
-from dragoman.session import Session
 from dragoman.testing.frames import aws_stream
 from dragoman.testing.legality import check_events
 

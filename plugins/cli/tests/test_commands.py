@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dragoman.client import supported_params
+from dragoman.sdk.client import supported_params
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import dragoman_gemini as plugin
+from dragoman.attempts.session import Session
 from dragoman.models import validate_request
 from dragoman.providers import Provider
-from dragoman.session import Session
 from dragoman.testing.legality import check_events
 from dragoman.testing.running import run_stream
 

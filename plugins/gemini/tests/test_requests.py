@@ -10,9 +10,9 @@ import pytest
 
 import dragoman_gemini
 from dragoman import errors
+from dragoman.attempts.token_counts import TokenCount
 from dragoman.hookspecs import Target
 from dragoman.testing.samples import FUNCTION
-from dragoman.token_counts import TokenCount
 
 from .conftest import HELLO, NEW, OLD, Gemini
 

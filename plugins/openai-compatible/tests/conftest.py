@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dragoman.attempts.session import Session
 from dragoman.errors import APIError
 from dragoman.models import validate_request
 from dragoman.providers import load_provider
-from dragoman.session import Session
 from dragoman.testing.legality import check_events
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ import json
 import pytest
 
 import dragoman_openai
+from dragoman.attempts.session import Session
 from dragoman.errors import AuthenticationError
 from dragoman.hookspecs import NativeProviderModule, Target
 from dragoman.providers import Provider
-from dragoman.session import Session
 
 plugin: NativeProviderModule = dragoman_openai
 

@@ -5,11 +5,11 @@ import json
 import pytest
 
 import dragoman_openai
-from dragoman.batches import events_of
+from dragoman.attempts.session import Session
 from dragoman.errors import AuthenticationError
+from dragoman.events.batches import events_of
 from dragoman.hookspecs import Target
 from dragoman.providers import Provider
-from dragoman.session import Session
 from dragoman.testing import check_events, sse_stream
 
 TARGET = Target("openai", "gpt-5.4", {"api_key": "sk-test-123456", "api_base": "https://here.test/v1"})

@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from dragoman.costs import Cost
-from dragoman.ledger import picodollars
-from dragoman.stores import open_store
+from dragoman.memory.stores import open_store
+from dragoman.records.ledger import picodollars
 
 if TYPE_CHECKING:
     import random

@@ -20,8 +20,8 @@ from plugins.server.tests.killing import serving
 from plugins.server.tests.test_operation import Failing
 from plugins.sql.tests.databases import postgresql_server, postgresql_url, sqlite_url
 
+from dragoman.memory.stores import open_store
 from dragoman.routing.meters import Meter
-from dragoman.stores import open_store
 from dragoman_server import Deployment, service
 from dragoman_server.budgets import LEASE, free_holds
 from dragoman_server.keys import Budget

@@ -13,7 +13,7 @@ import websockets.sync.client
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dragoman.memory import MemoryStore
+from dragoman.memory.memory_store import MemoryStore
 from dragoman.routing import RoutingSettings
 from dragoman_server import Deployment
 from dragoman_server.key_limits import KeyLimitError, KeyLimits

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
-from dragoman.memory import MemoryStore
+from dragoman.memory.memory_store import MemoryStore
 from dragoman.state import StoredResponse
 from dragoman.types import TERMINAL_EVENTS
 from dragoman_server import Deployment, service

@@ -7,7 +7,7 @@ import gc
 
 from plugins.server.tests.slow_streams import listen, paced_upstream
 
-from dragoman.session import Session
+from dragoman.attempts.session import Session
 from dragoman_server import Deployment
 
 

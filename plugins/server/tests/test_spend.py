@@ -14,8 +14,8 @@ import pytest
 from plugins.sql.tests.databases import postgresql_server, postgresql_url, sqlite_url, url
 from websockets.sync.client import connect
 
+from dragoman.memory.stores import open_store
 from dragoman.state import LedgerEntry
-from dragoman.stores import open_store
 from dragoman_server import Deployment, service
 from dragoman_server.authentication import Keyring, Owner
 

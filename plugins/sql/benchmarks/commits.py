@@ -14,10 +14,10 @@ from functools import partial
 
 from plugins.sql.tests.postgres_server import find_programs, running_server
 
-from dragoman.brackets import new_id
-from dragoman.chains import remember
-from dragoman.keeper import Keeper
-from dragoman.memory import MemoryStore
+from dragoman.events.brackets import new_id
+from dragoman.memory.chains import remember
+from dragoman.memory.keeper import Keeper
+from dragoman.memory.memory_store import MemoryStore
 from dragoman_sql import open_store
 
 CALLERS = (1, 32, 256)

@@ -15,10 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dragoman.brackets import new_id
-from dragoman.chains import remember
-from dragoman.conversations import create_conversation
-from dragoman.keeper import Keeper
+from dragoman.events.brackets import new_id
+from dragoman.memory.chains import remember
+from dragoman.memory.conversations import create_conversation
+from dragoman.memory.keeper import Keeper
 from dragoman_sql import open_store
 
 if TYPE_CHECKING:

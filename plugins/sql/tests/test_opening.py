@@ -14,9 +14,9 @@ import time
 import pytest
 
 from dragoman.errors import BadRequestError, PluginError, ServiceUnavailableError
-from dragoman.keeper import Keeper
+from dragoman.memory.keeper import Keeper
+from dragoman.memory.stores import open_store as open_by_scheme
 from dragoman.state import StoredResponse
-from dragoman.stores import open_store as open_by_scheme
 from dragoman_sql import SQLStore, StoreError, addresses, open_store
 
 PASSWORD = "hunter-two-2"

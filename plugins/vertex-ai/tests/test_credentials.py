@@ -18,9 +18,9 @@ import pytest
 
 import dragoman_vertex_ai as plugin
 from dragoman import AsyncDragoman, Dragoman
+from dragoman.attempts.session import Session
 from dragoman.errors import APIConnectionError, AuthenticationError, BadRequestError
 from dragoman.providers import Provider
-from dragoman.session import Session
 from dragoman_vertex_ai.credentials import _KINDS
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"

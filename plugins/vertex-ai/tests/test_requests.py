@@ -8,11 +8,11 @@ import json
 import pytest
 
 import dragoman_vertex_ai as plugin
+from dragoman.attempts.session import Session
+from dragoman.attempts.token_counts import TokenCount
 from dragoman.errors import BadRequestError, UnsupportedParameterError
 from dragoman.providers import Provider
-from dragoman.session import Session
 from dragoman.testing.samples import FUNCTION
-from dragoman.token_counts import TokenCount
 from dragoman_vertex_ai.models import model_named
 
 SETTINGS = {"vertex_project": "p", "vertex_location": "us-east5", "vertex_access_token": "token-123456"}

@@ -8,9 +8,9 @@ import json
 import pytest
 
 import dragoman_vertex_ai as plugin
+from dragoman.attempts.session import Session
 from dragoman.errors import BadRequestError, UnsupportedParameterError
 from dragoman.providers import Provider
-from dragoman.session import Session
 from dragoman.testing.running import run_stream, run_whole
 
 SETTINGS = {"vertex_project": "p", "vertex_access_token": "token-123456"}

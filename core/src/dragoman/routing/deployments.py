@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dragoman.timeouts import Timeout
+    from dragoman.network.timeouts import Timeout
 
 __all__ = ["Deployment", "StreamRecovery", "is_price"]
 

@@ -27,12 +27,12 @@ from dragoman.routing.verdicts import verdict_on
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from dragoman.call import Call
+    from dragoman.attempts.call import Call
     from dragoman.errors import APIError
+    from dragoman.network.timeouts import Timeout
     from dragoman.routing.loads import Load
     from dragoman.routing.settings import Fallback
     from dragoman.routing.verdicts import Verdict
-    from dragoman.timeouts import Timeout
 
 __all__ = ["Fleet", "RouteOptions"]
 

@@ -14,24 +14,24 @@ from dragoman.errors import (
     DragomanError,
     UnprocessableEntityError,
 )
+from dragoman.network.timeouts import timeout_error
 from dragoman.routing.bookings import Booking
 from dragoman.routing.choices import Choices
 from dragoman.routing.itinerary import Itinerary
 from dragoman.routing.limits import attempt_limits, call_limit
 from dragoman.routing.reports import AttemptReport
 from dragoman.routing.verdicts import may_be_sent_again, verdict_on
-from dragoman.timeouts import timeout_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from dragoman.call import Call
+    from dragoman.attempts.call import Call
+    from dragoman.network.timeouts import Timeout
     from dragoman.routing.deployments import Deployment, StreamRecovery
     from dragoman.routing.fleet import Fleet, RouteOptions
     from dragoman.routing.loads import Load
     from dragoman.routing.reports import Outcome
     from dragoman.routing.stops import Stop
-    from dragoman.timeouts import Timeout
 
 __all__ = ["Journey", "Leg"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dragoman.timeouts import Timeout
+from dragoman.network.timeouts import Timeout
 
 if TYPE_CHECKING:
     from dragoman.routing.deployments import Deployment

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dragoman.call import Call
+    from dragoman.attempts.call import Call
 
 __all__ = ["AttemptReport", "Outcome"]
 

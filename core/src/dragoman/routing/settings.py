@@ -13,7 +13,7 @@ from dragoman.routing.deployments import StreamRecovery
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from dragoman.timeouts import Timeout
+    from dragoman.network.timeouts import Timeout
 
 __all__ = ["ERROR_CLASSES", "Fallback", "RoutingSettings"]
 

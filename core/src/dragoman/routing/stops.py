@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dragoman.call import Call
+    from dragoman.attempts.call import Call
     from dragoman.routing.deployments import Deployment
     from dragoman.routing.groups import Group
     from dragoman.routing.loads import Load

@@ -11,16 +11,16 @@ from unittest import mock
 import pytest
 
 from dragoman import discovery
-from dragoman.attempt import Attempt
-from dragoman.brackets import new_id
-from dragoman.compaction_attempts import Compaction
+from dragoman.attempts.attempt import Attempt
+from dragoman.attempts.session import Session
+from dragoman.attempts.token_counts import TokenCount
+from dragoman.compaction.attempt import Compaction
+from dragoman.events.brackets import new_id
 from dragoman.models import validate_request
 from dragoman.parameters import policy_for
 from dragoman.providers import Provider
-from dragoman.session import Session
 from dragoman.testing.running import Run, run_stream, run_whole
 from dragoman.testing.samples import SAMPLES, Sample, merged, sample_for
-from dragoman.token_counts import TokenCount
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

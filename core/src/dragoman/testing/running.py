@@ -8,16 +8,16 @@ import re
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from dragoman.batches import events_of
-from dragoman.timeouts import Timeout
-from dragoman.transport import AsyncTransport, Transport
+from dragoman.events.batches import events_of
+from dragoman.network.timeouts import Timeout
+from dragoman.network.transport import AsyncTransport, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from dragoman.batches import Batch
+    from dragoman.attempts.session import Session
     from dragoman.errors import APIError
-    from dragoman.session import Session
+    from dragoman.events.batches import Batch
     from dragoman.testing.upstream import FakeUpstream
     from dragoman.types import Event
 

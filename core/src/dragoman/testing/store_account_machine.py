@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from dragoman.accounts import Account, Hold
-from dragoman.brackets import new_id
+from dragoman.events.brackets import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable

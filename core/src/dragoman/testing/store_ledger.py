@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from dragoman.brackets import new_id
+from dragoman.events.brackets import new_id
 from dragoman.state import LedgerEntry, Spend
 
 if TYPE_CHECKING:

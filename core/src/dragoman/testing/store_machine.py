@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from dragoman.brackets import new_id
+from dragoman.events.brackets import new_id
 from dragoman.spending import FILTERS, GROUPS
 from dragoman.state import LedgerEntry, StoredConversation, StoredResponse
 from dragoman.testing.store_ledger import make_entry

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dragoman.accounts import Account, StoredKey
-from dragoman.brackets import new_id
+from dragoman.events.brackets import new_id
 from dragoman.state import StoredConversation, StoredResponse
 from dragoman.testing.store_accounts import AccountConformance, make_hold
 from dragoman.testing.store_ledger import LedgerConformance, make_entry

@@ -7,8 +7,8 @@ import os
 import secrets
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from dragoman.calls import Defaults, prepare_call
 from dragoman.errors import APIConnectionError, APIError, DragomanError
+from dragoman.turns.arguments import Defaults, prepare_call
 from dragoman.types import CallParameters
 from dragoman_cli.answers import wire
 from dragoman_cli.exits import USAGE, UsageError, exit_code

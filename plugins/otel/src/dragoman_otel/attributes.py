@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from dragoman.records import Record
+    from dragoman.records.record import Record
 
 __all__ = ["common_attributes", "error_type", "finish_reason", "operation", "span_attributes", "streamed"]
 

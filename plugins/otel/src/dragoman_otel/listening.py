@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.context import Context
 
-    from dragoman.records import Record
+    from dragoman.records.record import Record
 
 __all__ = ["join", "listen"]
 

@@ -11,7 +11,7 @@ from dragoman_otel.attributes import finish_reason
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from dragoman.records import Record
+    from dragoman.records.record import Record
 
 __all__ = ["content_attributes"]
 

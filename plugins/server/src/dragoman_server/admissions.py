@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from dragoman.routing import Journey
     from dragoman.state import LedgerEntry, Transaction
-    from dragoman.turns import Turn
+    from dragoman.turns.turn import Turn
     from dragoman.types import Item
     from dragoman_server.authentication import Owner
     from dragoman_server.budgets import Reservation
@@ -43,7 +43,7 @@ class Admission:
 
     @property
     def entered(self) -> Callable[[Transaction, LedgerEntry], None] | None:
-        """What settles the call as it is entered (see ``dragoman.turns.Memory``); None: nothing is held."""
+        """What settles the call as it is entered (see ``dragoman.turns``); None: nothing is held."""
         return self._settle if self._budgeted else None
 
     async def admit_turn(self, turn: Turn, *, asks: bool = True) -> None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
-from dragoman.calls import CallOptions
 from dragoman.errors import APIStatusError, BadRequestError, RequestTooLargeError
 from dragoman.providers import COMMON_SETTINGS
+from dragoman.turns.arguments import CallOptions
 from dragoman.types import CallParameters
 
 if TYPE_CHECKING:

@@ -15,16 +15,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dragoman.accounts import PICODOLLARS, Account, Hold
-from dragoman.brackets import new_id
 from dragoman.costs import price_of, use_of
 from dragoman.errors import APIError, PermissionDeniedError, RateLimitError, ServiceUnavailableError
+from dragoman.events.brackets import new_id
 from dragoman_server.keys import dollars
 from dragoman_server.periods import window_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from dragoman.keeper import Keeper
+    from dragoman.memory.keeper import Keeper
     from dragoman.routing import Journey
     from dragoman.state import LedgerEntry, Transaction
     from dragoman_server.keys import Budget, Key

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dragoman.compaction_attempts import COMPACTION_FIELDS
-from dragoman.compactions import compact as compact_window
+from dragoman.compaction.attempt import COMPACTION_FIELDS
+from dragoman.compaction.endpoint import compact as compact_window
 from dragoman_server.bodies import check_fields
 from dragoman_server.errands import attended
 from dragoman_server.exchange import plain_headers

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
 
-    from dragoman.records import Record
+    from dragoman.records.record import Record
     from dragoman_server.config_findings import Findings
     from dragoman_server.yaml_lines import Node
 

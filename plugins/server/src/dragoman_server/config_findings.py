@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from dragoman.attempts.secrecy import Redactor
 from dragoman.errors import DragomanError
-from dragoman.secrecy import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dragoman import conversations as kept
 from dragoman.errors import BadRequestError
+from dragoman.memory import conversations as kept
 from dragoman.models import validate_request
 from dragoman_server.bodies import check_fields
 from dragoman_server.paths import known_id

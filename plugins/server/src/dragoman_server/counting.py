@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dragoman.attempts.token_counts import count_tokens, estimate_tokens
 from dragoman.canonical import canonical_input
-from dragoman.token_counts import count_tokens, estimate_tokens
 from dragoman_server.errands import attended
 
 if TYPE_CHECKING:

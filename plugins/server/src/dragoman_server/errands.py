@@ -12,7 +12,7 @@ from dragoman_server.failures import caller_left, server_stops
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from dragoman.errands import Errand
+    from dragoman.turns.errands import Errand
     from dragoman_server.exchange import Exchange
 
 __all__ = ["attended"]

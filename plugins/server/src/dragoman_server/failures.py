@@ -17,7 +17,7 @@ from dragoman.errors import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dragoman.turns import Turn
+    from dragoman.turns.turn import Turn
     from dragoman.types import Event
 
 __all__ = ["abandon", "as_api_error", "caller_left", "server_stops"]

@@ -13,7 +13,7 @@ from dragoman.routing import RoutingSettings
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from dragoman.records import Record
+    from dragoman.records.record import Record
     from dragoman.routing import Deployment
     from dragoman_server.keys import Budget
 

@@ -131,8 +131,8 @@ keys = _Keys()
 
 
 def _operate(arguments: Namespace, operation: Callable[[Transaction], Any]) -> Any:
-    from dragoman.keeper import Keeper  # noqa: PLC0415 - not for --help
-    from dragoman.stores import open_store  # noqa: PLC0415
+    from dragoman.memory.keeper import Keeper  # noqa: PLC0415 - not for --help
+    from dragoman.memory.stores import open_store  # noqa: PLC0415
 
     keeper = Keeper(open_store(_store(arguments)))
     try:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dragoman.accounts import StoredKey
-    from dragoman.keeper import Keeper
+    from dragoman.memory.keeper import Keeper
     from dragoman.state import Transaction
 
 __all__ = ["FRESH", "STALE", "KeyLookup"]

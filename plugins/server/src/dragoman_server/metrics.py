@@ -17,7 +17,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily
 
 import dragoman
 from dragoman.errors import APIError
-from dragoman.listeners import waiting
+from dragoman.records.listeners import waiting
 from dragoman_server.authentication import check_admin
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.metrics_core import Metric
 
-    from dragoman.records import Record
+    from dragoman.records.record import Record
     from dragoman_server.exchange import Exchange
     from dragoman_server.service import Service
 

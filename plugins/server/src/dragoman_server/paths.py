@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from dragoman.chains import conversation_id
 from dragoman.errors import BadRequestError, NotFoundError
+from dragoman.memory.chains import conversation_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

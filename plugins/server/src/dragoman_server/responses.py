@@ -7,9 +7,9 @@ from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dragoman import conversations as kept
-from dragoman.conversations import Page
 from dragoman.errors import APIStatusError, BadRequestError
+from dragoman.memory import conversations as kept
+from dragoman.memory.conversations import Page
 from dragoman_server.attendance import Attendance
 from dragoman_server.bodies import check_entries
 from dragoman_server.exchange import plain_headers, query_flag, query_number
@@ -20,7 +20,7 @@ from dragoman_server.streams import stream_events, stream_turn
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dragoman.turns import Turn
+    from dragoman.turns.turn import Turn
     from dragoman_server.admissions import Admission
     from dragoman_server.exchange import Exchange
 

@@ -9,19 +9,19 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dragoman.background import Background
-from dragoman.calls import Defaults, begin_journey
 from dragoman.costs import Use, price_of
-from dragoman.drivers import AsyncDriver
-from dragoman.errands import Errand
 from dragoman.errors import APIError
-from dragoman.keeper import Keeper
-from dragoman.leases import fail_abandoned
-from dragoman.listeners import on_record
-from dragoman.memory import MemoryStore
+from dragoman.memory.keeper import Keeper
+from dragoman.memory.leases import fail_abandoned
+from dragoman.memory.memory_store import MemoryStore
+from dragoman.memory.stores import open_store
+from dragoman.network.drivers import AsyncDriver
+from dragoman.records.listeners import on_record
 from dragoman.routing import Fleet
-from dragoman.stores import open_store
-from dragoman.turns import Memory, Turn
+from dragoman.turns.arguments import Defaults, begin_journey
+from dragoman.turns.background import Background
+from dragoman.turns.errands import Errand
+from dragoman.turns.turn import Memory, Turn
 from dragoman_server.admissions import Admission
 from dragoman_server.authentication import Keyring, authenticate
 from dragoman_server.bodies import refuse_options
@@ -36,7 +36,7 @@ from dragoman_server.upstream import AiohttpTransport
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from dragoman.records import Mode, Operation
+    from dragoman.records.record import Mode, Operation
     from dragoman.routing import Journey
     from dragoman.state import Transaction
     from dragoman_server.authentication import Owner

@@ -55,8 +55,8 @@ class _Spend:
             BadRequestError: an unknown name, or no date.
             ServiceUnavailableError: the store cannot be opened.
         """
-        from dragoman.keeper import Keeper  # noqa: PLC0415 - not for --help
-        from dragoman.stores import open_store  # noqa: PLC0415
+        from dragoman.memory.keeper import Keeper  # noqa: PLC0415 - not for --help
+        from dragoman.memory.stores import open_store  # noqa: PLC0415
         from dragoman_server.spending import answer, read_question  # noqa: PLC0415
 
         where = {name: getattr(arguments, name) for name in _FILTERS}

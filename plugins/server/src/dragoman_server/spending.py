@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from dragoman.errors import BadRequestError, PermissionDeniedError
-from dragoman.ledger import dollars
+from dragoman.records.ledger import dollars
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 
-from dragoman.batches import RawEvents
+from dragoman.events.batches import RawEvents
 from dragoman_server.attendance import Attendance
 from dragoman_server.failures import abandon, as_api_error, caller_left, server_stops
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
 
-    from dragoman.batches import Batch
-    from dragoman.turns import Turn
+    from dragoman.events.batches import Batch
+    from dragoman.turns.turn import Turn
     from dragoman.types import Event
     from dragoman_server.exchange import Exchange
 

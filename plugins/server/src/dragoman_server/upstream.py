@@ -12,18 +12,18 @@ import aiohttp
 import httpx
 from yarl import URL
 
-from dragoman.connections import RESENDS
+from dragoman.attempts.secrecy import shown_url
 from dragoman.errors import APIConnectionError, BadRequestError, StreamInterruptedError
-from dragoman.secrecy import shown_url
-from dragoman.timeouts import timeout_error
-from dragoman.transport import Answer, AsyncTransport, check_headers
+from dragoman.network.connections import RESENDS
+from dragoman.network.timeouts import timeout_error
+from dragoman.network.transport import Answer, AsyncTransport, check_headers
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Mapping
 
     from dragoman.hookspecs import HTTPRequest
-    from dragoman.timeouts import Clock
+    from dragoman.network.timeouts import Clock
 
 __all__ = ["AiohttpTransport"]
 
@@ -79,7 +79,7 @@ class AiohttpTransport(AsyncTransport):
     async def _sent(
         self, http: HTTPRequest, url: URL, headers: Mapping[str, str], clock: Clock
     ) -> aiohttp.ClientResponse:
-        """Return the answer; a kept connection that has just closed is none (``dragoman.connections``)."""
+        """Return the answer; a kept connection that has just closed is none (``dragoman.network``)."""
         for left in reversed(range(RESENDS + 1)):
             connection = _Connection()
             try:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
-from dragoman.chains import with_ids
-from dragoman.keeper import Keeper
+from dragoman.memory.chains import with_ids
+from dragoman.memory.keeper import Keeper
 from dragoman.state import StoredResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from dragoman.state import Transaction
-    from dragoman.turns import Turn
+    from dragoman.turns.turn import Turn
 
 __all__ = ["Chain", "ConnectionMemory", "continuing"]
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from dragoman.errors import APIError
-    from dragoman.turns import Turn
+    from dragoman.turns.turn import Turn
     from dragoman.types import Event
     from dragoman_server.admissions import Admission
     from dragoman_server.authentication import Owner

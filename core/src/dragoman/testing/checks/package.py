@@ -28,13 +28,13 @@ _LOADER = """
 import json, sys
 began = set(sys.modules)  # some packages put themselves there at every start of Python
 name, model, settings = json.loads(sys.argv[1])
-import dragoman, dragoman.client
+import dragoman, dragoman.sdk.client
 from dragoman import discovery
 discovery.listings(discovery.PROVIDERS), discovery.listings(discovery.PLUGINS)
 listed = sorted(set(sys.modules) - began)
 from dragoman.models import validate_request
 from dragoman.providers import load_provider
-from dragoman.session import Session
+from dragoman.attempts.session import Session
 provider = load_provider(name)
 request = validate_request({"model": f"{name}/{model}", "input": "Hello"})
 Session(provider, provider.target(model, settings), request).prepare()

@@ -19,8 +19,8 @@ from dragoman.testing.samples import GROUPS, merged
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dragoman.attempts.session import Session
     from dragoman.hookspecs import HTTPRequest, Target
-    from dragoman.session import Session
     from dragoman.testing.samples import Sample
 
 __all__ = ["RequestChecks"]

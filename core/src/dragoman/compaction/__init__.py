@@ -1,0 +1,1 @@
+"""Conversations made short: by the upstream, or by a summary of the same model."""

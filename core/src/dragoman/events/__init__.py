@@ -1,0 +1,1 @@
+"""What keeps every sequence of events legal, however it ends."""

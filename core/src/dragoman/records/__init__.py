@@ -1,0 +1,1 @@
+"""What every call leaves behind, and who hears of it."""

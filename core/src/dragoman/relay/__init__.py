@@ -1,0 +1,1 @@
+"""Answers of upstreams that speak the Responses API themselves: passed on, mended where they break."""

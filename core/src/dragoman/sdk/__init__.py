@@ -1,0 +1,1 @@
+"""What people call: clients, the router, and what hangs off them."""

@@ -8,9 +8,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dragoman.errors import PluginError
 
 if TYPE_CHECKING:
-    from importlib_metadata import EntryPoint, EntryPoints
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["COMMANDS", "PLUGINS", "PROVIDERS", "STORES", "STRATEGIES", "Listing", "listings", "load", "names"]
+    from importlib_metadata import EntryPoint
+
+__all__ = [
+    "COMMANDS",
+    "PLUGINS",
+    "PROVIDERS",
+    "STORES",
+    "STRATEGIES",
+    "Listing",
+    "has",
+    "listings",
+    "load",
+    "names",
+]
 
 PROVIDERS = "dragoman.providers"
 """Entry-point group of providers: the name is the model prefix."""
@@ -40,21 +53,30 @@ class Listing(NamedTuple):
 
 
 @cache
-def _installed() -> EntryPoints:
+def _installed() -> Mapping[str, Sequence[EntryPoint]]:
+    """Return the entry points of each group, sorted by name."""
     # One scan of all distributions (milliseconds) serves every group and every later question.
     # Imported here: it is only needed once somebody asks.
     from importlib_metadata import entry_points  # noqa: PLC0415
 
-    return entry_points()
+    groups: dict[str, list[EntryPoint]] = {}
+    for entry_point in sorted(entry_points(), key=lambda entry_point: entry_point.name):
+        groups.setdefault(entry_point.group, []).append(entry_point)
+    return groups
 
 
-def _in_group(group: str) -> list[EntryPoint]:
-    return sorted(_installed().select(group=group), key=lambda entry_point: entry_point.name)
+def _in_group(group: str) -> Sequence[EntryPoint]:
+    return _installed().get(group, ())
 
 
 def names(group: str) -> list[str]:
     """Return the names that a group has, sorted, each once."""
     return sorted({entry_point.name for entry_point in _in_group(group)})
+
+
+def has(group: str, name: str) -> bool:
+    """Tell whether a group has a name."""
+    return any(entry_point.name == name for entry_point in _in_group(group))
 
 
 def listings(group: str) -> list[Listing]:

@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from dragoman.hookspecs import Compacted, HTTPRequest, LocalAnswer, StreamEvent
     from dragoman.output import Output
 
-__all__ = ["COMMON_SETTINGS", "Provider", "described", "load_provider", "register_provider", "split_model"]
+__all__ = [
+    "COMMON_SETTINGS",
+    "Provider",
+    "described",
+    "is_provider",
+    "load_provider",
+    "register_provider",
+    "split_model",
+]
 
 _OLDEST_SPEC_VERSION = 1
 _REQUIRED = ("provider_info", "translate_request")
@@ -330,6 +338,11 @@ def load_provider(name: str) -> Provider:
             if provider is None:
                 provider = _loaded[name] = _load(name)
     return provider
+
+
+def is_provider(name: str) -> bool:
+    """Tell whether something serves a model prefix, without loading it."""
+    return name in _loaded or discovery.has(discovery.PROVIDERS, name)
 
 
 def described(model_or_provider: str) -> ProviderInfo:

@@ -17,7 +17,7 @@ from dragoman.attempts.token_counts import estimate_tokens
 from dragoman.errors import BadRequestError, DragomanError
 from dragoman.models import validate_request
 from dragoman.network.timeouts import Timeout
-from dragoman.providers import COMMON_SETTINGS, Provider, load_provider, split_model
+from dragoman.providers import COMMON_SETTINGS, Provider, is_provider, load_provider, split_model
 from dragoman.routing import Fleet, RouteOptions, RoutingSettings, StreamRecovery
 from dragoman.routing.accounts import account_mark
 from dragoman.routing.checks import texts
@@ -263,9 +263,10 @@ def _own_settings(request: Mapping[str, Any]) -> dict[str, Any]:
     others = [name for name in request if name not in CallOptions.__annotations__]
     if others:
         prefix = str(request.get("custom_llm_provider") or request.get("model")).partition("/")[0]
-        with contextlib.suppress(DragomanError):  # the name of a group, or nobody's: that is said elsewhere
-            takes_setting = load_provider(prefix).takes_setting
-            own |= {name: request[name] for name in others if takes_setting(name)}
+        with contextlib.suppress(DragomanError):  # what is wrong is said elsewhere
+            if is_provider(prefix):  # and not the name of a group
+                takes_setting = load_provider(prefix).takes_setting
+                own |= {name: request[name] for name in others if takes_setting(name)}
     return own
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Session"]
 
+_PIECE = 2048  # bytes of a native stream
 _STREAM_TYPE = "text/event-stream"
 _DONE = b"[DONE]"
 # What of a response is dragoman's to say where dragoman remembers it, whatever an upstream says.
@@ -123,11 +124,24 @@ class Session(Attempt):
         """Take bytes of the answer; return the events that they complete."""
         if self._decoder is None:
             return super().feed(chunk)
-        answer = self._answer
-        if isinstance(answer, Relay) and isinstance(self._decoder, SSEDecoder) and not answer.ended:
-            chunk = self._decoder.pass_over(chunk, answer.take_bytes)
+        answer, decoder = self._answer, self._decoder
+        if not isinstance(answer, Relay) or not isinstance(decoder, SSEDecoder):
+            return self._decoded(chunk)
+        events: list[Event | RawEvents] = []
+        progressed = False
+        while True:  # by the piece: once one delta of a value was read, those behind it need not be
+            if not answer.ended:
+                chunk = decoder.pass_over(chunk, answer.take_bytes)
+            events.extend(self._decoded(chunk[:_PIECE]))
+            progressed = progressed or self.progressed
+            chunk = chunk[_PIECE:]
+            if not chunk:
+                self.progressed = progressed
+                return events
+
+    def _decoded(self, chunk: bytes) -> Batch:
         try:
-            raw_events = self._decoder.feed(chunk)
+            raw_events = self._decoder.feed(chunk)  # type: ignore[union-attr]
         except StreamDecodeError as problem:
             return self._malformed(str(problem))
         return self._take(raw_events)

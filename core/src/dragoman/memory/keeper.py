@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import queue
 import threading
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from dragoman.errors import DragomanError, ServiceUnavailableError
@@ -23,6 +24,8 @@ __all__ = ["Keeper"]
 
 _Result = TypeVar("_Result")
 _MOST_AT_ONCE = 256
+_BUSY = 0.02  # seconds: who commits again so soon may be joined by others
+_GATHERS = 0.0005  # seconds: what they are waited for
 
 
 class _Waiting(NamedTuple):
@@ -105,8 +108,11 @@ class Keeper:
                     self._worker.start()
 
     def _work(self) -> None:
+        ended = -_BUSY
         while True:
             waiting = self._waiting.get()
+            if time.monotonic() - ended < _BUSY:
+                time.sleep(_GATHERS)  # a commit costs several times what one more operation in it does
             group: list[_Waiting] = []
             with contextlib.suppress(queue.Empty):
                 while waiting is not None and len(group) < _MOST_AT_ONCE:
@@ -116,6 +122,7 @@ class Keeper:
                     self._waiting.put(waiting)
             if group:
                 self._commit(group)
+            ended = time.monotonic()
             if waiting is None:
                 return
 

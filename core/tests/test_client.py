@@ -139,11 +139,11 @@ def no_waiting(monkeypatch):
     """Retries at once; returns the waits."""
     waits = []
 
-    async def asleep(seconds):
+    async def sleep(_, seconds):
         waits.append(seconds)
 
-    monkeypatch.setattr(drivers.time, "sleep", waits.append)
-    monkeypatch.setattr(drivers.asyncio, "sleep", asleep)
+    for driver in (drivers.BlockingDriver, drivers.AsyncDriver):
+        monkeypatch.setattr(driver, "sleep", sleep)
     monkeypatch.setattr(fleet, "time", SimpleNamespace(monotonic=lambda: sum(waits)))
     return waits
 

@@ -30,6 +30,7 @@ def ask(**options):
 @pytest.mark.parametrize("answer", [ANSWER, REFUSED])
 def test_a_call_is_one_line(toy, caplog, answer):
     toy(toy.whole(*answer))
+    assert dragoman.flush_records()  # of calls that came before
     end = dragoman.log_calls()
     ask(metadata={"team": "blue\nred"})
     end()

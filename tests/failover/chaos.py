@@ -1,6 +1,6 @@
 """Many calls over three deployments and a fallback, all of which fail at random.
 
-    python -m tests.failover.chaos [--requests 2000] [--share 0.3] [--concurrency 64]
+    python -m tests.failover.chaos [--server] [--requests 2000] [--share 0.3] [--concurrency 64]
 
 Upstream is the emulator of ``tests.emulator`` with its chaos switches: 500s, broken JSON with status 200,
 connections closed before any byte, 429s, together as often as `--share` says. Half of the calls are streams.
@@ -19,25 +19,31 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.emulator import PROVIDERS, emulator
 from tests.failover.callers import ask
 from tests.failover.outcomes import Outcome
+from tests.failover.served import ask_served, serve
 from tests.failover.story import STORY
 
 import dragoman
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 __all__ = ["Counts", "chaotic_emulator", "play_chaos"]
 
 _KINDS = ("drop", "malformed", "disconnect", "ratelimit")
 _DEPLOYMENTS = ("anthropic/claude-sonnet-4-5", "gemini/gemini-2.5-flash", "openai/gpt-5-mini")
 _FALLBACK = "bedrock/us.amazon.nova-lite-v1:0"
-_RETRIES = 4
+_SETTINGS: dict[str, Any] = {
+    "fallbacks": [{"m": ["backup"]}],
+    "num_retries": 4,
+    "timeout": 10,
+    "stream_timeout": 5,
+}
 _PATIENCE = 60.0  # seconds after which a call hangs
 _REQUIRED = 0.999
 
@@ -78,36 +84,43 @@ def chaotic_emulator(folder: Path | None, *, share: float) -> Iterator[str]:
             yield address
 
 
-async def play_chaos(url: str, requests: int, *, concurrency: int = 64) -> Counts:
-    """Make so many calls, so many at a time."""
+async def play_chaos(url: str, requests: int, *, concurrency: int = 64, server: bool = False) -> Counts:
+    """Make so many calls, so many at a time: of a Router, or of ``dragoman serve``."""
     counts = Counts(requests)
     numbers = iter(range(requests))
-    router = dragoman.Router(
-        model_list=[
-            *({"model_name": "m", "litellm_params": _params(url, model)} for model in _DEPLOYMENTS),
-            {"model_name": "backup", "litellm_params": _params(url, _FALLBACK)},
-        ],
-        fallbacks=[{"m": ["backup"]}],
-        num_retries=_RETRIES,
-        timeout=10,
-        stream_timeout=5,
-    )
 
-    async def work() -> None:
+    async def work(ask_one: Callable[[Outcome], Awaitable[None]]) -> None:
         for number in numbers:
             outcome = Outcome(streamed=number % 2 == 0)
             began = time.monotonic()
             try:
-                await asyncio.wait_for(ask(router.aresponses, outcome, {"model": "m"}), _PATIENCE)
+                await asyncio.wait_for(ask_one(outcome), _PATIENCE)
             except TimeoutError:
                 outcome.hung = True
             _count(counts, outcome, time.monotonic() - began)
 
-    began = time.monotonic()
-    async with router:
-        await asyncio.gather(*(work() for _ in range(concurrency)))
-    counts.seconds = time.monotonic() - began
+    async with _served(url) if server else _routed(url) as ask_one:
+        began = time.monotonic()
+        await asyncio.gather(*(work(ask_one) for _ in range(concurrency)))
+        counts.seconds = time.monotonic() - began
     return counts
+
+
+@contextlib.asynccontextmanager
+async def _routed(url: str) -> AsyncIterator[Callable[[Outcome], Awaitable[None]]]:
+    async with dragoman.Router(model_list=_model_list(url), **_SETTINGS) as router:
+        yield lambda outcome: ask(router.aresponses, outcome, {"model": "m"})
+
+
+@contextlib.asynccontextmanager
+async def _served(url: str) -> AsyncIterator[Callable[[Outcome], Awaitable[None]]]:
+    async with serve({"model_list": _model_list(url), "router_settings": _SETTINGS}) as http:
+        yield lambda outcome: ask_served(http, outcome, "m")
+
+
+def _model_list(url: str) -> list[dict[str, Any]]:
+    named = [*(("m", model) for model in _DEPLOYMENTS), ("backup", _FALLBACK)]
+    return [{"model_name": name, "litellm_params": _params(url, model)} for name, model in named]
 
 
 def _params(url: str, model: str) -> dict[str, str]:
@@ -129,13 +142,16 @@ def _count(counts: Counts, outcome: Outcome, seconds: float) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Call three deployments and a fallback that fail at random.")
+    parser.add_argument("--server", action="store_true", help="of dragoman serve, not of a Router")
     parser.add_argument("--requests", type=int, default=2000)
     parser.add_argument("--share", type=float, default=0.3, help="of answers that are failures")
     parser.add_argument("--concurrency", type=int, default=64)
     chosen = parser.parse_args()
     try:
         with chaotic_emulator(Path(".pytest_cache/d/aimock"), share=chosen.share) as url:
-            counts = asyncio.run(play_chaos(url, chosen.requests, concurrency=chosen.concurrency))
+            counts = asyncio.run(
+                play_chaos(url, chosen.requests, concurrency=chosen.concurrency, server=chosen.server)
+            )
     except pytest.skip.Exception as missing:
         parser.exit(2, f"{missing}\n")
     print(f"{counts.answered} of {counts.requests} answered, {counts.by_fallback} of them by the fallback")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.failover.cells import Cell
     from tests.failover.upstream import FaultyUpstream
 
-__all__ = ["ServerCaller", "read_events", "serve", "served"]
+__all__ = ["ServerCaller", "ask_served", "read_events", "serve", "served"]
 
 
 class ServerCaller:
@@ -33,25 +33,29 @@ class ServerCaller:
 
     async def ask(self, *, healthy: bool = False) -> Outcome:
         outcome = Outcome(streamed=self._cell.streamed)
-        model = f"{self._cell.key}-{'healthy' if healthy else 'm'}"
-        body = {"model": model, "input": QUESTION, "stream": self._cell.streamed}
-        try:
-            async with self._http.stream("POST", "/v1/responses", json=body) as answer:
-                said = (await answer.aread()).decode()
-            if answer.status_code != 200:
-                outcome.failure = _failure(answer.status_code, json.loads(said)["error"])
-            elif self._cell.streamed:
-                read_events(said, outcome)
-            else:
-                outcome.response = json.loads(said)
-                if outcome.response["status"] == "failed":
-                    outcome.failure = _failure(200, outcome.response["error"])
-        except (httpx.HTTPError, ValueError, KeyError) as problem:
-            outcome.crash = f"{type(problem).__name__}: {problem}"
+        await ask_served(self._http, outcome, f"{self._cell.key}-{'healthy' if healthy else 'm'}")
         return outcome
 
     async def close(self) -> None:
         """Leave it to those who opened it."""
+
+
+async def ask_served(http: httpx.AsyncClient, outcome: Outcome, model: str) -> None:
+    """Ask a server once; note what came of it."""
+    body = {"model": model, "input": QUESTION, "stream": outcome.streamed}
+    try:
+        async with http.stream("POST", "/v1/responses", json=body) as answer:
+            said = (await answer.aread()).decode()
+        if answer.status_code != 200:
+            outcome.failure = _failure(answer.status_code, json.loads(said)["error"])
+        elif outcome.streamed:
+            read_events(said, outcome)
+        else:
+            outcome.response = json.loads(said)
+            if outcome.response["status"] == "failed":
+                outcome.failure = _failure(200, outcome.response["error"])
+    except (httpx.HTTPError, ValueError, KeyError) as problem:
+        outcome.crash = f"{type(problem).__name__}: {problem}"
 
 
 def _failure(status: int, error: dict[str, Any]) -> Failure:

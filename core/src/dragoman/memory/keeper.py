@@ -24,8 +24,7 @@ __all__ = ["Keeper"]
 
 _Result = TypeVar("_Result")
 _MOST_AT_ONCE = 256
-_BUSY = 0.02  # seconds: who commits again so soon may be joined by others
-_GATHERS = 0.0005  # seconds: what they are waited for
+_GATHERS = 0.0005  # seconds that a commit waits for more to join it, where the last one was of several
 
 
 class _Waiting(NamedTuple):
@@ -108,12 +107,12 @@ class Keeper:
                     self._worker.start()
 
     def _work(self) -> None:
-        ended = -_BUSY
+        group: list[_Waiting] = []
         while True:
             waiting = self._waiting.get()
-            if time.monotonic() - ended < _BUSY:
+            if len(group) > 1:
                 time.sleep(_GATHERS)  # a commit costs several times what one more operation in it does
-            group: list[_Waiting] = []
+            group = []
             with contextlib.suppress(queue.Empty):
                 while waiting is not None and len(group) < _MOST_AT_ONCE:
                     group.append(waiting)
@@ -122,7 +121,6 @@ class Keeper:
                     self._waiting.put(waiting)
             if group:
                 self._commit(group)
-            ended = time.monotonic()
             if waiting is None:
                 return
 

@@ -93,6 +93,7 @@ class Callers:
         self._background: dict[str, _Background] = {}
         self._deleted: list[str] = []
         self._fresh: set[str] = set()
+        self._heard = asyncio.Event()  # something new
         self._texts = 0
         self._billed: dict[str, dict[str, Any]] = {}
         """Calls that were told to their end: what each has cost."""
@@ -113,6 +114,13 @@ class Callers:
         async with asyncio.TaskGroup() as group:
             for call in calls:
                 group.create_task(self._until_gone(call))
+
+    async def hear(self, count: int) -> None:
+        """Wait until callers were told so many things more."""
+        enough = self.told.total() + count
+        while self.told.total() < enough:
+            self._heard.clear()
+            await self._heard.wait()
 
     async def _until_gone(self, call: Any) -> None:
         try:
@@ -179,7 +187,7 @@ class Callers:
                 self._streamed(http, body) if stream else self._json(http, "POST", "responses", body)
             )
             self._check_answer(response, text)
-            self.told["turns that are not stored"] += 1
+            self._tell("turns that are not stored")
 
     async def _ask_background(self, http: aiohttp.ClientSession) -> None:
         """Background work: left alone, followed to its end, polled, cancelled or deleted."""
@@ -394,8 +402,12 @@ class Callers:
         return " ".join([f"t{self._texts}", *("word" for _ in range(self._chance.randint(0, 20)))])
 
     def _hear(self, id_: str, what: str) -> None:
-        self.told[what] += 1
         self._fresh.add(id_)
+        self._tell(what)
+
+    def _tell(self, what: str) -> None:
+        self.told[what] += 1
+        self._heard.set()
 
     def _count(self, method: str, path: str) -> None:
         self._calls += (method, path) == ("POST", "responses")
@@ -469,7 +481,11 @@ async def kill_under_load(
             async with serving(url, *options) as (http, process):
                 await callers.look(http)
                 asking = asyncio.create_task(callers.ask(http))
-                await asyncio.sleep(chance.uniform(0.05, 1.0))
+                # By what was heard, not by the clock: a slow server would be killed before it said a word.
+                heard = asyncio.create_task(callers.hear(chance.randint(20, 150)))
+                await asyncio.wait({asking, heard}, return_when=asyncio.FIRST_COMPLETED)
+                heard.cancel()
+                await asyncio.sleep(chance.uniform(0, 0.05))
                 os.killpg(process, signal.SIGKILL)
                 await asking
         async with serving(url, *options) as (http, _):

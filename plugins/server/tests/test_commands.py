@@ -97,6 +97,10 @@ class Server:
         """Stop it; return its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(number)
+        return self.ended()
+
+    def ended(self):
+        """Wait until it ends; return its exit code."""
         try:
             return self.process.wait(PATIENCE)
         finally:
@@ -354,7 +358,7 @@ def test_sigterm_lets_a_stream_end(serve, config, upstream):
     upstream.go_on.set()
     stream.until("response.completed")
     assert stream.rest() == ["data: [DONE]"]
-    assert server.end() == 0
+    assert server.ended() == 0
 
 
 @POSIX
@@ -368,7 +372,7 @@ def test_sigterm_ends_a_stream_that_does_not_end_itself(serve, config, upstream)
     assert failed["status"] == "failed"
     assert failed["output"][0]["content"][0]["text"] == "one "
     assert stream.rest() == ["data: [DONE]"]
-    assert server.end() == 0
+    assert server.ended() == 0
 
 
 def _listens(port):

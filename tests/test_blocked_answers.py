@@ -65,6 +65,7 @@ def test_a_blocked_prompt_goes_to_the_content_policy_fallback(play, name):
     assert asked == ["fb-s13", HEALTHY]
     first, second = outcome.attempts
     assert (first["outcome"], first["code"], second["outcome"]) == ("failed", "content_filter", "success")
+    assert first["request_id"] == "req-blocked"
 
 
 @pytest.mark.parametrize(

@@ -233,7 +233,9 @@ _GEMINI = Wire(
         ),
         # Gemini has no refusal for it: the answer says so, with status 200.
         "policy": Refusal(
-            200, {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, "modelVersion": "fb-s13"}
+            200,
+            {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, "modelVersion": "fb-s13"},
+            headers={"x-request-id": "req-blocked"},
         ),
         "prefill": _gemini_refusal(400, "INVALID_ARGUMENT", _PREFILL),
     },

@@ -215,6 +215,7 @@ class Turn:
         """Take note of an attempt's whole answer; tell whether it is the call's."""
         response, refusal = last["response"], self._delivery.refusal(last)
         if refusal is not None and self.journey.mends_policy:
+            refusal.request_id = session.request_id
             self._delivery.refused(response, refusal)
             self.journey.failed(refusal, usage=response.get("usage"))
             self.error = refusal

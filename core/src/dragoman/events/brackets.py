@@ -6,6 +6,7 @@ indexes. Nothing here knows what an answer means; nothing outside can write an e
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dragoman.randomness import random_hex
@@ -90,8 +91,12 @@ MAX_ID = 64
 
 
 def new_id(prefix: str) -> str:
-    """Return a fresh id such as ``msg_<32 hex digits>``: 128 random bits, at most 64 characters."""
-    return f"{prefix}_{random_hex()}"
+    """Return a fresh id such as ``msg_<32 hex digits>``: the millisecond, then 80 random bits, as in UUIDv7.
+
+    What is made together stands together in the indexes of a store. Ids without any order would each change a
+    page of its own in every index, which costs more than all else that is done to keep a response.
+    """
+    return f"{prefix}_{time.time_ns() // 1_000_000:012x}{random_hex()[12:]}"
 
 
 class Part:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from dragoman import APITimeoutError, Timeout
-from dragoman.network.timeouts import Clock
+from dragoman.network.timeouts import Clock, LoopClock
 
 
 class Now:
@@ -130,3 +132,47 @@ def test_a_finished_answer_is_not_waited_for(now):
     remaining = clock.remaining()
     assert remaining is not None
     assert remaining < 1
+
+
+def test_a_clock_ends_waits_on_an_event_loop_each_by_the_limit_that_stands_then():
+    async def waits() -> None:
+        clock = LoopClock(Timeout(first_event=0.01, between_events=60))
+        with pytest.raises(TimeoutError), clock:
+            await asyncio.Event().wait()
+        clock.progress()
+        with clock:
+            await asyncio.sleep(0)
+        for _ in range(3):  # the task is not left cancelled
+            await asyncio.sleep(0)
+        clock.stop()
+
+    asyncio.run(waits())
+
+
+def test_a_limit_that_has_come_nearer_is_kept():
+    async def waits() -> None:
+        clock = LoopClock(Timeout(first_event=60))
+        with clock:
+            await asyncio.sleep(0)
+        clock.drain()
+        with pytest.raises(TimeoutError), clock:
+            await asyncio.Event().wait()
+
+    asyncio.run(waits())
+
+
+def test_who_is_cancelled_by_somebody_else_hears_of_no_limit():
+    async def waits() -> None:
+        clock = LoopClock(Timeout(first_event=60))
+
+        async def wait() -> None:
+            with clock:
+                await asyncio.Event().wait()
+
+        task = asyncio.create_task(wait())
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(waits())

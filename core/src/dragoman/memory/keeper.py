@@ -82,11 +82,11 @@ class Keeper:
         future: asyncio.Future[_Result] = loop.create_future()
         self._waiting.put(_Waiting(operation, future, loop))
         seconds = self._timeout if timeout is None else timeout
+        timer = loop.call_later(seconds, _give_up, future, seconds)  # cheaper than `asyncio.timeout`
         try:
-            async with asyncio.timeout(seconds):
-                return await future
-        except TimeoutError as problem:
-            raise _unavailable(f"no answer within {seconds:g} s") from problem
+            return await future
+        finally:
+            timer.cancel()
 
     def close(self) -> None:
         """Finish what waits, and close the store."""
@@ -156,6 +156,11 @@ def _tell(entries: list[tuple[_Waiting, Any, Exception | None]]) -> None:
             waiting.future.set_result(result)
         else:
             waiting.future.set_exception(problem)
+
+
+def _give_up(future: asyncio.Future[Any], seconds: float) -> None:
+    if not future.done():
+        future.set_exception(_unavailable(f"no answer within {seconds:g} s"))
 
 
 def _unavailable(problem: object) -> ServiceUnavailableError:

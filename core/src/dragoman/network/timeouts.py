@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,8 +11,9 @@ from dragoman.errors import APITimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
 
-__all__ = ["Clock", "Timeout", "timeout_error"]
+__all__ = ["Clock", "LoopClock", "Timeout", "timeout_error"]
 
 _FINISHING = 2.0  # seconds granted for usage and end mark once the model has said why it stopped
 _DRAINING = 0.1  # seconds granted for the last bytes of a finished answer: then its connection can be reused
@@ -84,12 +86,7 @@ class Clock:
             APITimeoutError: it has passed.
         """
         deadline = _earliest(self._deadline, self._ends)
-        if deadline is None:
-            return None
-        seconds = deadline - self._now()
-        if seconds <= 0:
-            raise self.error()
-        return seconds
+        return None if deadline is None else self._until(deadline)
 
     def progress(self, *, finishing: bool = False) -> None:
         """Note an event: the gap to the next one is counted from here.
@@ -116,11 +113,97 @@ class Clock:
             self._deadline = _later(away, self._deadline)
             self._ends = _later(away, self._ends)
 
+    def _until(self, deadline: float) -> float:
+        seconds = deadline - self._now()
+        if seconds <= 0:
+            raise self.error()
+        return seconds
+
     def error(self) -> APITimeoutError:
         """Return the error for the limit that passes next, or has passed."""
         deadline = _earliest(self._deadline, self._ends)
         name = self._ends_by if deadline == self._ends else self._awaited
         return timeout_error(name, getattr(self.timeout, name))
+
+
+class LoopClock(Clock):
+    """A clock that ends waits on an event loop, one after the other::
+
+        with clock:
+            chunk = await ...  # TimeoutError when the next limit passes
+
+    One timer serves them all, since a stream waits for each of its chunks: it is set again only where a limit
+    has come nearer, and looks when it rings. ``stop`` puts it away.
+    """
+
+    __slots__ = ("_cancelled_before", "_rang", "_rings_at", "_task", "_timer", "_waits_until")
+
+    def __init__(self, timeout: Timeout, now: Callable[[], float] = time.monotonic) -> None:
+        """Start (see ``Clock``)."""
+        super().__init__(timeout, now)
+        self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = 0.0
+        self._waits_until: float | None = None
+        self._task: asyncio.Task[object] | None = None
+        self._cancelled_before = 0
+        self._rang = False
+
+    def __enter__(self) -> None:
+        """Begin to wait.
+
+        Raises:
+            APITimeoutError: a limit has passed already.
+        """
+        deadline = _earliest(self._deadline, self._ends)
+        if deadline is None:
+            return
+        seconds = self._until(deadline)
+        if self._timer is None or deadline < self._rings_at:
+            self._ring(deadline, seconds)
+        if self._task is None:
+            self._task = asyncio.current_task()
+        self._cancelled_before = self._task.cancelling() if self._task is not None else 0
+        self._waits_until = deadline
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, _: TracebackType | None
+    ) -> None:
+        """Wait no longer."""
+        self._waits_until = None
+        if not self._rang:
+            return
+        self._rang = False
+        others = self._task.uncancel() if self._task is not None else 0
+        if kind is asyncio.CancelledError and others <= self._cancelled_before:
+            raise TimeoutError from problem
+
+    def pause(self) -> None:
+        """Stop: the caller is at work; it may go on in another task."""
+        super().pause()
+        self._task = None
+
+    def stop(self) -> None:
+        """Put the timer away."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _ring(self, at: float, seconds: float) -> None:
+        self.stop()
+        self._rings_at = at
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        until = self._waits_until
+        if until is None or self._task is None:
+            return
+        left = until - self._now()
+        if left > 0:
+            self._ring(until, left)
+        else:
+            self._rang = True
+            self._task.cancel()
 
 
 def timeout_error(name: str, limit: float | None) -> APITimeoutError:
@@ -134,5 +217,7 @@ def _later(moment: float, seconds: float | None) -> float | None:
     return None if seconds is None else moment + seconds
 
 
-def _earliest(*limits: float | None) -> float | None:
-    return min((limit for limit in limits if limit is not None), default=None)
+def _earliest(one: float | None, other: float | None) -> float | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)

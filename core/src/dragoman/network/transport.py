@@ -21,7 +21,7 @@ import httpx
 from dragoman.attempts.secrecy import shown_url
 from dragoman.errors import APIConnectionError, APIError, BadRequestError, StreamInterruptedError
 from dragoman.network.connections import DROPPED, RESENDS, Connection
-from dragoman.network.timeouts import Clock, Timeout, timeout_error
+from dragoman.network.timeouts import Clock, LoopClock, Timeout, timeout_error
 
 if TYPE_CHECKING:
     import ssl
@@ -128,11 +128,11 @@ class AsyncTransport:
     async def batches(self, attempt: Attempt, timeout: Timeout) -> AsyncGenerator[Batch]:
         """Carry out the attempt; yield its events as they come (see ``Transport.batches``)."""
         http = attempt.prepare()
-        clock = Clock(timeout)
+        clock = LoopClock(timeout)
         try:
             credentials = attempt.cached_credentials()
             if credentials is None and attempt.loads_credentials:
-                async with asyncio.timeout(clock.remaining()):
+                with clock:
                     credentials = await asyncio.to_thread(attempt.load_credentials)
             http = attempt.authorize(http, credentials)
             local = attempt.answer_locally(http)
@@ -143,7 +143,7 @@ class AsyncTransport:
                     yield events
                     clock.resume()
                 while not attempt.ended:
-                    async with asyncio.timeout(clock.remaining()):
+                    with clock:
                         chunk = await anext(answer.chunks, None)
                     if chunk is None:
                         break
@@ -158,6 +158,8 @@ class AsyncTransport:
             events = _broken_off(problem, attempt, clock)
         else:
             events = attempt.close()
+        finally:
+            clock.stop()
         if events:
             yield events
 
@@ -181,20 +183,22 @@ class AsyncTransport:
         return self._own[loop][0]
 
     @contextlib.asynccontextmanager
-    async def send(self, http: HTTPRequest, clock: Clock) -> AsyncIterator[Answer]:
-        """Send a request; the answer's chunks are read inside the block, and leaving it ends the request."""
+    async def send(self, http: HTTPRequest, clock: LoopClock) -> AsyncIterator[Answer]:
+        """Send a request; the answer's chunks are read inside the block, and leaving it ends the request.
+
+        Waits are inside ``with clock:``, one after the other; `batches` does so for the chunks.
+        """
         client = await self._client()
-        async with asyncio.timeout(clock.remaining()):
+        with clock:
             response = await _asent(client, http, clock)
         try:
             body = cast("AsyncGenerator[bytes]", response.aiter_bytes())
             async with contextlib.aclosing(body) as chunks:
                 yield Answer(response.status_code, _headers(response), chunks)
                 clock.drain()
-                with contextlib.suppress(*_FAILURES):
-                    async with asyncio.timeout(clock.remaining()):
-                        async for _ in chunks:
-                            pass
+                with contextlib.suppress(*_FAILURES), clock:
+                    async for _ in chunks:
+                        pass
         finally:
             await response.aclose()
 

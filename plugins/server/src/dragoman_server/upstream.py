@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from base64 import b64encode
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 from urllib.request import getproxies
+from weakref import WeakSet
 
 import aiohttp
 import httpx
@@ -22,13 +23,17 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Mapping
 
+    from aiohttp.connector import Connection
+
     from dragoman.hookspecs import HTTPRequest
-    from dragoman.network.timeouts import Clock
+    from dragoman.network.timeouts import LoopClock
 
 __all__ = ["AiohttpTransport"]
 
 _CONNECTIONS = 1000
 _KEPT_ALIVE = 30.0  # seconds
+_reused: ContextVar[bool] = ContextVar("dragoman_connection_reused", default=False)
+"""Whether the connection of this task's request has served another before."""
 
 
 class AiohttpTransport(AsyncTransport):
@@ -39,13 +44,13 @@ class AiohttpTransport(AsyncTransport):
         self._session: aiohttp.ClientSession | None = None
 
     @contextlib.asynccontextmanager
-    async def send(self, http: HTTPRequest, clock: Clock) -> AsyncIterator[Answer]:
+    async def send(self, http: HTTPRequest, clock: LoopClock) -> AsyncIterator[Answer]:
         """Send a request (see ``AsyncTransport.send``)."""
         check_headers(http.headers)
         begun = False
         try:
             url, sent = _with_basic_authorization(URL(http.url, encoded=True), http.headers)
-            async with asyncio.timeout(clock.remaining()):
+            with clock:
                 response = await self._sent(http, url, sent, clock)
             begun = True
             try:
@@ -56,10 +61,9 @@ class AiohttpTransport(AsyncTransport):
                 if response.content.at_eof():
                     return
                 clock.drain()
-                with contextlib.suppress(aiohttp.ClientError, OSError):
-                    async with asyncio.timeout(clock.remaining()):
-                        async for _ in chunks:
-                            pass
+                with contextlib.suppress(aiohttp.ClientError, OSError), clock:
+                    async for _ in chunks:
+                        pass
             finally:
                 response.close()
         except aiohttp.InvalidURL as problem:
@@ -77,11 +81,11 @@ class AiohttpTransport(AsyncTransport):
             ) from problem
 
     async def _sent(
-        self, http: HTTPRequest, url: URL, headers: Mapping[str, str], clock: Clock
+        self, http: HTTPRequest, url: URL, headers: Mapping[str, str], clock: LoopClock
     ) -> aiohttp.ClientResponse:
         """Return the answer; a kept connection that has just closed is none (``dragoman.network``)."""
         for left in reversed(range(RESENDS + 1)):
-            connection = _Connection()
+            _reused.set(False)
             try:
                 return await self._opened().request(
                     http.method,
@@ -90,10 +94,9 @@ class AiohttpTransport(AsyncTransport):
                     data=http.body or None,
                     allow_redirects=False,
                     timeout=aiohttp.ClientTimeout(total=None, sock_connect=clock.timeout.connect),
-                    trace_request_ctx=connection,
                 )
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-                if not left or not connection.reused:
+                if not left or not _reused.get():
                     raise
         raise AssertionError("the last one is returned or raised")
 
@@ -106,28 +109,29 @@ class AiohttpTransport(AsyncTransport):
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEPT_ALIVE, ssl=_tls()),
+                connector=_Connector(limit=_CONNECTIONS, keepalive_timeout=_KEPT_ALIVE, ssl=_tls()),
                 cookie_jar=aiohttp.DummyCookieJar(),  # what an upstream tells one caller is not for the next
                 trust_env=bool(getproxies()),  # asked for every call, in a thread: only where there are any
                 skip_auto_headers=("user-agent",),
-                trace_configs=[_tracing()],
             )
         return self._session
 
 
-class _Connection:
-    """What is known of the connection of one request."""
+class _Connector(aiohttp.TCPConnector):
+    """Tells of each request whether its connection has served another: aiohttp's tracing takes far longer."""
 
-    reused = False
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._known: WeakSet[Any] = WeakSet()
 
-
-def _tracing() -> aiohttp.TraceConfig:
-    async def reused(_session: object, context: Any, _parameters: object) -> None:
-        context.trace_request_ctx.reused = True
-
-    tracing = aiohttp.TraceConfig()
-    tracing.on_connection_reuseconn.append(reused)
-    return tracing
+    async def connect(self, *arguments: Any, **more: Any) -> Connection:
+        connection = await super().connect(*arguments, **more)
+        protocol = connection.protocol
+        if protocol in self._known:
+            _reused.set(True)
+        else:
+            self._known.add(protocol)
+        return connection
 
 
 def _with_basic_authorization(url: URL, headers: Mapping[str, str]) -> tuple[URL, Mapping[str, str]]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Session"]
 
-_PIECE = 2048  # bytes of a native stream
+_PIECE = 2048  # bytes of a native stream, to begin with
 _STREAM_TYPE = "text/event-stream"
 _DONE = b"[DONE]"
 # What of a response is dragoman's to say where dragoman remembers it, whatever an upstream says.
@@ -129,12 +129,14 @@ class Session(Attempt):
             return self._decoded(chunk)
         events: list[Event | RawEvents] = []
         progressed = False
+        piece = _PIECE
         while True:  # by the piece: once one delta of a value was read, those behind it need not be
             if not answer.ended:
                 chunk = decoder.pass_over(chunk, answer.take_bytes)
-            events.extend(self._decoded(chunk[:_PIECE]))
+            events.extend(self._decoded(chunk[:piece]))
             progressed = progressed or self.progressed
-            chunk = chunk[_PIECE:]
+            chunk = chunk[piece:]
+            piece *= 2
             if not chunk:
                 self.progressed = progressed
                 return events

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from pydantic_core import from_json
@@ -19,26 +20,27 @@ _VARYING = re.compile(
     rb'|"delta":\s*"(?P<delta>(?:[^"\\]|\\.)*)"'
     rb'|"obfuscation":\s*"(?P<padding>\w*)"'
 )  # once a value, not once an event
-_ITEM = re.compile(rb'"item_id":\s*"(?P<item>[^"\\]*)"')
 _PATTERNS = {
-    "number": rb"(?P<number>0|[1-9]\d*)",
-    "delta": rb'(?P<delta>[^"\\]*(?:\\.[^"\\]*)*)',
-    "padding": rb"[0-9A-Za-z]+",
-    "item": rb'(?P<item>[^"\\]*)',
+    "number": rb"(\d++)",
+    "delta": rb'([^"\\]*+(?:\\.[^"\\]*+)*+)',
+    "padding": rb"([0-9A-Za-z]++)",
 }
+_FORMATS = {"number": b"%d", "delta": b"%b", "padding": b"%b"}
 
 
 class DeltaForm:
     """The deltas of one value, as one of them was written."""
 
-    __slots__ = ("_begin", "_blocks", "_fields", "_item", "type")
+    __slots__ = ("_begin", "_blocks", "_delta_at", "_fields", "_number_at", "_template", "type")
 
     def __init__(self, type_: str, begin: bytes, fields: list[tuple[str, bytes]]) -> None:
         self.type = type_
         self._begin = begin
         self._fields = fields  # the name of each that varies, and what stands behind it
         self._blocks: re.Pattern[bytes] | None = None
-        self._item = b""
+        self._template = b""
+        names = [name for name, _ in fields]
+        self._number_at, self._delta_at = names.index("number"), names.index("delta")
 
     @classmethod
     def of(cls, event: dict[str, Any], payload: bytes) -> DeltaForm | None:
@@ -82,8 +84,8 @@ class DeltaForm:
             place = end + len(behind)
         return text if place == len(payload) else None
 
-    def run(self, data: bytes, number: int) -> tuple[list[bytes], list[str]]:
-        """Return the events at the beginning of a stream's bytes that have this form, and are numbered on.
+    def run(self, data: bytes, number: int) -> tuple[int, list[str]]:
+        """Take the events at the beginning of a stream's bytes that have this form, and are numbered on.
 
         They have to be written as OpenAI does, an `event` line above a `data` line. Those that this does not
         find may still have this form (see ``text``).
@@ -93,39 +95,49 @@ class DeltaForm:
             number: of the first.
 
         Returns:
-            Their payloads, and the texts of these.
+            How many bytes they are, and their texts.
         """
         if self._blocks is None:
-            self._blocks, self._item = self._compiled()
-        places = self._blocks.groupindex
-        number_at, delta_at, item_at = (places[name] - 1 for name in ("number", "delta", "item"))
-        payloads, texts = [], []
-        for block in self._blocks.findall(data):
-            if block[number_at] != b"%d" % number or block[item_at] != self._item:
-                break
-            payloads.append(block[0])
-            texts.append(block[delta_at])
-            number += 1
-        try:
-            return payloads, from_json(b'["%b"]' % b'","'.join(texts)) if texts else []
-        except ValueError:
-            return [], []
+            self._blocks, self._template = self._compiled()
+        rows = self._blocks.findall(data)
+        if rows and rows[-1][-1]:
+            rows.pop()  # the rest of the bytes
+        while rows:
+            columns = list(zip(*rows, strict=True))[:-1]
+            columns[self._number_at] = tuple(range(number, number + len(rows)))
+            # What varies was found by where it stands; that the bytes have the form, comparing them shows.
+            written = self._template * len(rows) % tuple(chain.from_iterable(zip(*columns, strict=True)))
+            if data.startswith(written):
+                try:
+                    return len(written), from_json(b'["%b"]' % b'","'.join(columns[self._delta_at]))
+                except ValueError:
+                    break
+            rows = rows[: len(rows) // 2]  # others stand among them
+        return 0, []
 
     def _compiled(self) -> tuple[re.Pattern[bytes], bytes]:
-        """Return the pattern of a block, the same for all items, and the id of this one."""
-        item = b""
-        pattern = b"event: %b\ndata: (" % re.escape(self.type.encode())
-        for name, literal in [("", self._begin), *self._fields]:
-            pattern += _PATTERNS.get(name, b"")
-            match = _ITEM.search(literal) if not item else None
-            if match is not None:
-                item = match["item"]
-                start, end = match.span("item")
-                pattern += re.escape(literal[:start]) + _PATTERNS["item"] + re.escape(literal[end:])
-            else:
-                pattern += re.escape(literal)
+        """Return what finds blocks that may have this form, by lengths alone, and how those are written."""
+        event_line = b"event: %b\n" % self.type.encode()
+        begin = b"data: " + self._begin
+        *fields, (last, end) = self._fields
+        end += b"\n\n"
+        pattern, template = re.escape(event_line) + _any(begin), event_line + _literal(begin)
+        for name, behind in fields:
+            pattern += _PATTERNS[name] + _any(behind)
+            template += _FORMATS[name] + _literal(behind)
+        pattern += _PATTERNS[last] + re.escape(end)
+        template += _FORMATS[last] + _literal(end)
         # The rest of the bytes, so that no block is found behind something else.
-        return _pattern(pattern + b")\n\n" + (b"" if item else b"(?P<item>)") + rb"|[\s\S]+"), item
+        return _pattern(pattern + rb"|(?s:(.+))"), template
+
+
+def _any(literal: bytes) -> bytes:
+    """Return the pattern of as many bytes: to match them one by one would take most of the time."""
+    return b"(?s:.{%d})" % len(literal)
+
+
+def _literal(text: bytes) -> bytes:
+    return text.replace(b"%", b"%%")
 
 
 _pattern = lru_cache(maxsize=64)(re.compile)

@@ -208,13 +208,12 @@ class ItemRelay:
         form = self._runs_on()
         if value is None or form is None:
             return 0
-        payloads, texts = form.run(data, self._number)
-        if payloads:
+        taken, texts = form.run(data, self._number)
+        if texts:
             value.pieces += texts
-            self._events.append(RawEvents(form.type, self._number, payloads))
-            self._expected = self._number = self._number + len(payloads)
-        around = len(b"event: \ndata: \n\n") + len(form.type)
-        return sum(map(len, payloads)) + around * len(payloads)
+            self._events.append(RawEvents.as_written(form.type, self._number, len(texts), data[:taken]))
+            self._expected = self._number = self._number + len(texts)
+        return taken
 
     def _runs_on(self) -> DeltaForm | None:
         """Return the form of the deltas that may follow; None where they have to be parsed."""

@@ -207,7 +207,7 @@ class Delivery:
 
     def _passed_on(self, part: Event | RawEvents) -> Batch:
         if isinstance(part, RawEvents) and part.number == self.told:
-            self.told += len(part.payloads)
+            self.told += part.count
             return (part,)
         return self.numbered(events_of((part,)))
 

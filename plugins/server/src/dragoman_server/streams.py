@@ -84,8 +84,7 @@ class _EventStream:
 
 def _written(told: Event | RawEvents) -> bytes:
     if isinstance(told, RawEvents):
-        begin = b"event: %b\ndata: " % told.type.encode()
-        return begin + (b"\n\n" + begin).join(told.payloads) + b"\n\n"
+        return told.written
     return b"event: %b\ndata: %b\n\n" % (told["type"].encode(), to_json(told))
 
 

@@ -332,6 +332,7 @@ class Output(Brackets):
             response["status"] = "incomplete"
             response["incomplete_details"] = {"reason": reason}
         self._emit(f"response.{response['status']}", response=response)
+        self.state.clear()  # what is kept there mostly refers to this: a cycle, for the garbage collector
 
     def _emit_error(self, error: ProviderError) -> None:
         # Nested for the standard and the official SDK, flat for those that read OpenAI's documented form.

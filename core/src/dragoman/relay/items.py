@@ -241,9 +241,8 @@ class ItemRelay:
         if kind is _TEXT and "logprobs" not in data:
             data["logprobs"] = []  # clients read them unasked
             as_it_came = False
-        item = value.item
-        if not value.in_place or data.get("item_id") != item.id:
-            self._gapless = self._gapless and data.get("item_id") == item.id
+        if not value.in_place or data.get("item_id") != value.item_id:
+            self._gapless = self._gapless and data.get("item_id") == value.item_id
             data.update(value.address)
             as_it_came = False
         if as_it_came and len(value.pieces) == 1:

@@ -91,8 +91,9 @@ class RelayedValue:
         "form",
         "in_place",
         "index",
-        "item",
+        "item_id",
         "kind",
+        "output_index",
         "part",
         "pieces",
         "said",
@@ -109,7 +110,9 @@ class RelayedValue:
         index: int = 0,
         upstream_index: int | None = None,
     ) -> None:
-        self.item = item
+        # Not the item itself: the two would keep each other alive until the garbage collector comes.
+        self.item_id = item.id
+        self.output_index = item.index
         self.kind = kind  # None: a part of a type that is not known here
         self.part = part
         """The part as it stands; None for a field of an item."""
@@ -130,7 +133,7 @@ class RelayedValue:
     @property
     def address(self) -> dict[str, Any]:
         """The fields by which its events name it."""
-        address = {"item_id": self.item.id, "output_index": self.item.index}
+        address = {"item_id": self.item_id, "output_index": self.output_index}
         if self.kind is not None and self.kind.index_name:
             address[self.kind.index_name] = self.index
         return address

@@ -57,8 +57,9 @@ class Attendance:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Watch no more."""
-        if self._companion is not None:
-            self._companion.cancel()
+        companion, self._companion = self._companion, None  # else each would keep the other alive
+        if companion is not None:
+            companion.cancel()
 
     async def _watch(self) -> None:
         while True:

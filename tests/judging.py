@@ -48,11 +48,13 @@ class Judge:
         self.events_of = functools.cache(self._events_of)
         """The events that a recorded stream becomes."""
 
-    def session(self, *, stream: bool = False, model: str | None = None, **request: Any) -> Session:
+    def session(
+        self, *, stream: bool = False, quiet: bool = False, model: str | None = None, **request: Any
+    ) -> Session:
         """Return a fresh attempt at a request, validated as at the edge."""
         provider = load_provider(self.provider)
         target = provider.target(model or self.model, self.settings)
-        return Session(provider, target, {**self._request(target, request), "stream": stream})
+        return Session(provider, target, {**self._request(target, request), "stream": stream}, quiet=quiet)
 
     def counting(self, **request: Any) -> TokenCount:
         """Return a fresh attempt at counting the tokens of a request."""
@@ -78,11 +80,12 @@ class Judge:
         chunks: Iterable[bytes],
         *,
         stream: bool = False,
+        quiet: bool = False,
         status: int = 200,
         headers: Mapping[str, str] | None = None,
     ) -> tuple[Session, list[Event]]:
         """Return a session that these bytes have gone through, and all its events."""
-        session = self.session(stream=stream)
+        session = self.session(stream=stream, quiet=quiet)
         session.prepare()
         batches = [session.accept(status, headers or (self._stream_headers if stream else JSON))]
         batches += [session.feed(chunk) for chunk in chunks]

@@ -117,6 +117,9 @@ def test_every_recorded_answer_comes_out_as_it_was(native: Native, tally: Callab
             assert response == recording.body, first_difference(response, recording.body)
             if f"response.{response['status']}" in _ENDINGS:
                 check_events(events)
+            unread, told = native.judge.run([recording.wire], quiet=True)
+            assert _as_told(unread.response) == response, "it hangs on whether somebody reads the events"
+            assert list(map(_as_told, told[-1:])) == list(map(_as_told, events[-1:]))
     law.require()
 
 

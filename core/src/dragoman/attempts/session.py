@@ -52,6 +52,7 @@ class Session(Attempt):
         response_id: str | None = None,
         stored: bool = False,
         created_at: int | None = None,
+        quiet: bool = False,
         **more: Any,
     ) -> None:
         """Translate-to-be; nothing is called yet.
@@ -61,6 +62,7 @@ class Session(Attempt):
             response_id: the id of the response; None: a fresh one, or a native upstream's own.
             stored: whether the response will be found under it.
             created_at: Unix time of the response; None: when the attempt's answer begins.
+            quiet: whether nobody reads the events that lead to the response.
             more: see ``Attempt``.
         """
         super().__init__(*arguments, remembered=response_id is not None, **more)
@@ -68,6 +70,7 @@ class Session(Attempt):
         self._stored = stored
         self.ending = []
         self._created_at = created_at
+        self._quiet = quiet
 
     def _ask(self, request: dict[str, Any]) -> HTTPRequest:
         http: HTTPRequest = self._call(
@@ -222,7 +225,7 @@ class Session(Attempt):
         payload = self._payload()
         answer = self._started()
         if isinstance(answer, Relay):
-            answer.whole(payload)
+            answer.whole(payload, quiet=self._quiet)
         else:
             self._call("parse_response", self.provider.parse_response, payload, answer, self.target)
 

@@ -25,7 +25,7 @@ from dragoman.errors import ProviderError
 from dragoman.events.brackets import CUT_STATUS
 from dragoman.events.stream_errors import error_event, response_error, stream_error
 from dragoman.relay.items import ItemRelay, event, identical
-from dragoman.relay.relayed import PART_STEMS, STEMS, EventsLostError
+from dragoman.relay.relayed import PART_STEMS, STEMS, EventsLostError, are_complete
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -88,6 +88,7 @@ class Relay(ItemRelay):
         self._early: list[Event] = []  # events of unknown types that came before response.created
         self._error_event: Event | None = None
         self._closed = False
+        self._quiet = False
 
     # ---- core's side --------------------------------------------------------------------------------
 
@@ -140,8 +141,14 @@ class Relay(ItemRelay):
             self.error = self.error or _DAMAGED
             self._fail()
 
-    def whole(self, payload: Any) -> None:
-        """Take an answer that was not streamed."""
+    def whole(self, payload: Any, *, quiet: bool = False) -> None:
+        """Take an answer that was not streamed.
+
+        Args:
+            payload: its JSON, changed in place where it has to be.
+            quiet: whether its end alone is to be told, and none of the events that lead there.
+        """
+        self._quiet = quiet
         kind = payload.get("object", "response") if isinstance(payload, dict) else None
         status = str(payload.get("status", "completed")) if isinstance(payload, dict) else ""
         if kind == "response" and status not in _PENDING and isinstance(payload.get("output"), list):
@@ -254,10 +261,13 @@ class Relay(ItemRelay):
 
     def _end(self, data: Event, status: str) -> None:
         response = data["response"]
-        self._open(response)
         listed = response.get("output")
         said = listed if isinstance(listed, list) else []
-        output = self._final_output(said, cut=status != "completed")
+        if self._quiet and isinstance(response["id"], str) and are_complete(said, self._call_ids):
+            output = said
+        else:
+            self._open(response)
+            output = self._final_output(said, cut=status != "completed")
         if listed is not said or not identical(output, said):
             response["output"] = output
         if self.error is None and status == "failed":

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from dragoman.relay.delta_form import DeltaForm
     from dragoman.types import Item
@@ -21,6 +21,7 @@ __all__ = [
     "RelayedItem",
     "RelayedValue",
     "ValueKind",
+    "are_complete",
     "blank",
     "blank_part",
     "new_item",
@@ -291,6 +292,36 @@ def text_kind(part: dict[str, Any]) -> ValueKind | None:
     """Return how a part's text travels; None for a part of a type that is not known here."""
     type_ = part.get("type")
     return TEXTS.get(type_) if isinstance(type_, str) else None
+
+
+def are_complete(items: Sequence[Any], call_ids: Collection[str]) -> bool:
+    """Tell whether an upstream's whole items are as callers get them, so that nothing has to be added.
+
+    Args:
+        items: what it says its output is.
+        call_ids: of the conversation; a new call must have another.
+    """
+    taken = set(call_ids)
+    for item in items:
+        if not isinstance(item, dict) or not isinstance(item.get("type"), str):
+            return False
+        if not isinstance(item.get("id"), str) or not item["id"]:
+            return False
+        if item["type"] in CALLS:
+            if not item.get("name") or not item.get("call_id") or item["call_id"] in taken:
+                return False
+            taken.add(item["call_id"])
+        kind = FIELDS.get(item["type"])
+        if kind is not None and not isinstance(item.get(kind.field, ""), str):
+            return False
+        for holder in _HOLDERS:
+            for part in item.get(holder) or ():
+                if not isinstance(part, dict):
+                    return False
+                kind = text_kind(part)
+                if kind is not None and not isinstance(part.get(kind.field), str):
+                    return False
+    return True
 
 
 def _texts(parts: object) -> list[Any]:

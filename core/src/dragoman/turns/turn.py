@@ -381,13 +381,15 @@ class Turn:
             if short is not None:
                 self.bill.add(short.summary, call, leg.deployment)
         request = continued_request(recalled.put_into(call.request), self._beginning)
-        return replace(call, request=request).session(
+        own = call if request is call.request else replace(call, request=request)
+        return own.session(
             history=recalled.history,
             moved=self.journey.moved,
             shortened=self._shortened[call],
             response_id=self.response_id if self.memory is not None else None,
             stored=self.stores,
             created_at=self.created_at,
+            quiet=self.mode == "whole",
         )
 
     async def _concluded(self, events: Sequence[Event]) -> AsyncGenerator[Batch]:

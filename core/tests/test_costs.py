@@ -146,8 +146,36 @@ def test_a_plugin_that_fails_is_named_once_and_the_others_are_asked(installed, c
     assert [record.getMessage() for record in caplog.records] == [
         "broken failed in price and is left out: RuntimeError: no prices today"
     ]
-    with pytest.raises(RuntimeError):
-        installed.hook.price(use=use_of(RESPONSE))
+
+
+def test_a_plugin_has_the_last_word_on_what_others_say(installed, caplog):
+    class Discount:
+        @hookimpl(wrapper=True)
+        def price(self, use):
+            cost = yield
+            return cost and Cost(total=cost.total / 2)
+
+    class Late:
+        @hookimpl(wrapper=True)
+        def price(self, use):
+            yield
+            raise RuntimeError("too late")
+
+    class Early:
+        @hookimpl(wrapper=True)
+        def price(self, use):
+            raise RuntimeError("too early")
+            yield
+
+    for plugin in (Discount(), Late(), Early()):
+        installed.register(plugin, type(plugin).__name__)
+    assert price_of(use_of(RESPONSE))[0] is None
+    installed.register(Pricer(), "pricer")
+    assert price_of(use_of(RESPONSE))[0].total == Decimal("0.04")
+    assert {record.getMessage() for record in caplog.records} == {
+        "Late failed in price and is left out: RuntimeError: too late",
+        "Early failed in price and is left out: RuntimeError: too early",
+    }
 
 
 def test_where_the_only_one_fails_there_is_no_price(installed, caplog):
@@ -167,7 +195,12 @@ def test_a_plugin_that_does_not_fit_is_refused(installed):
         def prize(self, use):
             return None
 
-    for plugin in (Wrong(), Unknown()):
+    class Wrapper:
+        @hookimpl(wrapper=True)
+        def serving(self):
+            return (yield)
+
+    for plugin in (Wrong(), Unknown(), Wrapper()):
         with pytest.raises(PluginError, match="acme 1 does not fit the hooks of dragoman"):
             installed.register(plugin, "acme", origin="acme 1")
     installed.register(Pricer(), "acme")

@@ -13,10 +13,9 @@ from dragoman.errors import PluginError
 from dragoman.pluginspecs import PluginSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import CodeType
+    from collections.abc import Generator, Sequence
 
-    from pluggy import HookCaller, HookRelay
+    from pluggy import HookCaller, HookImpl
 
 __all__ = ["Plugins", "plugins", "register_plugin"]
 
@@ -32,14 +31,9 @@ class Plugins:
         self._manager.add_hookspecs(PluginSpec)
         self._told: set[tuple[str, str]] = set()
 
-    @property
-    def hook(self) -> HookRelay:
-        """The hooks themselves: ``plugins().hook.price(use=use)``. What a plugin raises comes through."""
-        return self._manager.hook
-
     def has(self, hook: str) -> bool:
         """Tell whether any plugin has a hook of this name."""
-        return bool(getattr(self._manager.hook, hook).get_hookimpls())
+        return bool(self._implementations(hook))
 
     def register(self, plugin: object, name: str, *, origin: str = "") -> None:
         """Add a plugin.
@@ -55,6 +49,7 @@ class Plugins:
         try:
             self._manager.register(plugin, name)
             self._manager.check_pending()
+            self._check_wrappers(plugin)
         except (pluggy.PluginValidationError, ValueError) as problem:
             if self._manager.get_plugin(name) is plugin:
                 self._manager.unregister(plugin)
@@ -67,29 +62,54 @@ class Plugins:
     def first(self, hook: str, **arguments: Any) -> Any:
         """Return the first answer to a hook, None where there is none; nothing that a plugin raises.
 
-        A plugin that fails is logged by its name, once for each kind of failure, and the others are asked.
+        The plugin installed last is asked first; what wraps the hook has the last word. One that fails is
+        logged by its name, once for each kind of failure, and the others are asked. Not by calling pluggy's
+        hook: that ends with the first failure, and takes as long as a price does.
         """
-        caller: HookCaller = getattr(self._manager.hook, hook)
-        failed: list[object] = []
-        while True:
+        answer: Any = None
+        wrapping: list[tuple[HookImpl, Generator[None, Any, Any]]] = []
+        for implementation in reversed(self._implementations(hook)):  # what wraps comes before all others
             try:
-                return caller(**arguments)
+                answer = implementation.function(*[arguments[name] for name in implementation.argnames])
+                if implementation.wrapper:
+                    next(answer)
+                    wrapping.append((implementation, answer))
+                    answer = None
             except Exception as problem:
-                culprit = _culprit(problem, caller)
-                self._tell(culprit.plugin_name if culprit else "a plugin", hook, problem)
-                if culprit is None or culprit.plugin in failed:
-                    return None
-                failed.append(culprit.plugin)
-                caller = self._manager.subset_hook_caller(hook, failed)
+                self._tell(implementation.plugin_name, hook, problem)
+                answer = None
+            if answer is not None:
+                break
+        for implementation, wrapper in reversed(wrapping):
+            try:
+                wrapper.send(answer)
+            except StopIteration as end:
+                answer = end.value
+            except Exception as problem:
+                self._tell(implementation.plugin_name, hook, problem)
+        return answer
 
     def tell(self, hook: str, **arguments: Any) -> None:
         """Call every implementation of a hook; one that fails is logged, and keeps no other from it."""
-        caller: HookCaller = getattr(self._manager.hook, hook)
-        for implementation in caller.get_hookimpls():
+        for implementation in self._implementations(hook):
             try:
-                implementation.function(*(arguments[name] for name in implementation.argnames))
+                implementation.function(*[arguments[name] for name in implementation.argnames])
             except Exception as problem:
                 self._tell(implementation.plugin_name, hook, problem)
+
+    def _check_wrappers(self, plugin: object) -> None:
+        for caller in self._manager.get_hookcallers(plugin) or ():
+            for implementation in caller.get_hookimpls():
+                answers = caller.spec is not None and caller.spec.opts["firstresult"]
+                if implementation.plugin is plugin and (
+                    implementation.hookwrapper or (implementation.wrapper and not answers)
+                ):
+                    reason = f"{caller.name} is wrapped: wrapper=True is for a hook that answers"
+                    raise pluggy.PluginValidationError(plugin, reason)
+
+    def _implementations(self, hook: str) -> Sequence[HookImpl]:
+        caller: HookCaller = getattr(self._manager.hook, hook)
+        return caller.get_hookimpls()
 
     def _tell(self, name: str, hook: str, problem: Exception) -> None:
         kind = (name, type(problem).__name__)
@@ -98,26 +118,6 @@ class Plugins:
             _log.warning(
                 "%s failed in %s and is left out: %s: %s", name, hook, type(problem).__name__, problem
             )
-
-
-def _culprit(problem: Exception, caller: HookCaller) -> pluggy.HookImpl | None:
-    """Return the implementation that raised: the one that the traceback goes through."""
-    passed = set(_code_of(problem))
-    return next(
-        (
-            implementation
-            for implementation in caller.get_hookimpls()
-            if getattr(implementation.function, "__code__", None) in passed
-        ),
-        None,
-    )
-
-
-def _code_of(problem: Exception) -> Iterator[CodeType]:
-    trace = problem.__traceback__
-    while trace is not None:
-        yield trace.tb_frame.f_code
-        trace = trace.tb_next
 
 
 _lock = threading.Lock()

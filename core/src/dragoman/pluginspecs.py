@@ -33,7 +33,8 @@ class PluginSpec:
 
         Pure, and quick: it is called once for every answer. Several plugins are asked in turn, the one
         installed last first (``@hookimpl(tryfirst=True)`` goes before), until one knows. What it does know
-        only in part is a `Cost` with warnings; what it does not know is None, never a cost of 0.
+        only in part is a `Cost` with warnings; what it does not know is None, never a cost of 0. One with
+        ``@hookimpl(wrapper=True)`` yields for what the others know, and returns what counts: a discount.
         """
 
     @hookspec

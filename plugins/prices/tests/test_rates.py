@@ -10,7 +10,7 @@ from genai_prices.data_snapshot import get_snapshot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dragoman_prices.rates import amounts_of, has_unit
+from dragoman_prices.rates import Tariff, has_unit
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
 MODELS = [(seller, model) for seller in get_snapshot().providers for model in seller.models]
@@ -55,7 +55,7 @@ def test_the_sums_are_the_librarys(listed, counts):
     seller, model = listed
     theirs = model.calc_price(Usage(**counts), seller, genai_request_timestamp=AT)
     prices = {key: price for key, price in vars(model.get_prices(AT)).items() if price is not None}
-    mine = amounts_of(prices, counts)
+    mine = Tariff(prices).amounts_of(counts)
     assert (mine.input, mine.output, sum(mine)) == (
         theirs.input_price, theirs.output_price, theirs.total_price
     )  # fmt: skip
@@ -74,5 +74,6 @@ def test_every_price_in_the_list_has_a_unit():
 
 def test_a_part_that_is_more_than_the_whole_is_no_number():
     model = next(model for _, model in MODELS if model.id == "claude-sonnet-4-5")
+    prices = {key: price for key, price in vars(model.get_prices(AT)).items() if price is not None}
     with pytest.raises(ValueError, match="input_tokens is 1, and its parts are 5"):
-        amounts_of(vars(model.get_prices(AT)), {"input_tokens": 1, "cache_read_tokens": 5})
+        Tariff(prices).amounts_of({"input_tokens": 1, "cache_read_tokens": 5})

@@ -11,7 +11,7 @@ from genai_prices.data_snapshot import get_snapshot
 
 from dragoman.costs import Cost
 from dragoman_prices.deployments import own_prices
-from dragoman_prices.rates import amounts_of, has_unit
+from dragoman_prices.rates import Tariff, has_unit
 from dragoman_prices.sellers import FREE, find_listing, is_free, seller_of
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ _SEARCHES_BY_REQUEST = ("gemini-1", "gemini-2", "gemini-flash-1", "gemini-pro-1"
 class _Terms(NamedTuple):
     """The prices that count, and what is to be said about them."""
 
-    prices: Prices
+    tariff: Tariff
     source: str
     warnings: tuple[str, ...]
     seller: str
@@ -83,9 +83,9 @@ def price_use(use: Use) -> Cost | None:
     warnings = [*terms.warnings]
     tools = _tool_counts(use, terms, warnings) if use.tool_calls else {}
     counts = _token_counts(use.usage)
-    if not terms.free and not _covers(terms.prices, counts):
+    if not terms.free and not _covers(terms.tariff.prices, counts):
         return None
-    amounts = _amounts(terms, {**counts, **tools}, use.details, warnings)
+    amounts = _amounts(terms, {**counts, **tools} if tools else counts, use.details, warnings)
     return Cost(
         total=amounts.input + amounts.output + amounts.others,
         input=amounts.input,
@@ -122,7 +122,7 @@ def _terms(use: Use, at: datetime) -> _Terms | None:
     if listing is None:
         if not own.prices:
             return None
-        return _Terms(own.prices, "own prices", own.warnings, seller_of(use) or use.provider)
+        return _Terms(Tariff(own.prices), "own prices", own.warnings, seller_of(use) or use.provider)
     warnings = [*own.warnings]
     context = dict(_context(listing, tier, batch=use.batch))
     for name, value in context.items():
@@ -140,7 +140,7 @@ def _terms(use: Use, at: datetime) -> _Terms | None:
         key: price for key, price in vars(listed).items() if price is not None and has_unit(key)
     }
     return _Terms(
-        {**prices, **own.prices},
+        Tariff({**prices, **own.prices}),
         f"own prices over {source}" if own.prices else source,
         tuple(warnings),
         seller_of(use) or use.provider,
@@ -167,9 +167,8 @@ def _is_regional(region: str | None) -> bool:
 
 def _covers(prices: Prices, counts: Mapping[str, int]) -> bool:
     """Tell whether all tokens have a price: what has none is unknown, and not free."""
-    return not any(
-        counts[f"{direction}_tokens"] and f"{direction}_mtok" not in prices
-        for direction in ("input", "output")
+    return ("input_mtok" in prices or not counts["input_tokens"]) and (
+        "output_mtok" in prices or not counts["output_tokens"]
     )
 
 
@@ -203,7 +202,7 @@ def _tool_counts(use: Use, terms: _Terms, warnings: list[str]) -> dict[str, int]
         unit = _TOOLS.get(kind)
         if not calls or kind in _NAMELESS or kind in _IN_THE_TOKENS.get(seller, ()):
             continue
-        if unit is None or f"{unit}_kcount" not in terms.prices:
+        if unit is None or f"{unit}_kcount" not in terms.tariff.prices:
             warnings.append(f"the fee for {kind} ({calls}) is not known and not in the total")
             continue
         if seller == "google" and kind == "web_search":
@@ -217,9 +216,9 @@ def _amounts(
     terms: _Terms, counts: dict[str, int], details: Mapping[str, int], warnings: list[str]
 ) -> Amounts:
     if not details:
-        return amounts_of(terms.prices, counts)
+        return terms.tariff.amounts_of(counts)
     try:
-        return amounts_of(terms.prices, {**counts, **details})
+        return terms.tariff.amounts_of({**counts, **details})
     except ValueError as problem:
         warnings.append(f"the finer counts are left out, they contradict each other: {problem}")
-        return amounts_of(terms.prices, counts)
+        return terms.tariff.amounts_of(counts)

@@ -139,7 +139,7 @@ def test_a_query_plan_uses_the_indexes(sqlite_url):
             "get_holders",
             "get_item_of_conversation",
         ):
-            text = str(getattr(store._statements, name).compile(dialect=store._engine.dialect))
+            text = getattr(store._statements, name).text
             values = [1] * text.count("?")
             plans[name] = " | ".join(
                 row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {text}", values)
@@ -162,7 +162,7 @@ def test_a_chain_costs_as_much_as_it_is_long(sqlite_url):
             count += 1
 
         with store.transaction() as transaction:
-            connection = transaction._connection.connection.driver_connection
+            connection = transaction._cursor.connection
             connection.set_progress_handler(step, 1)
             transaction.get_chain("ann", response_id)
             connection.set_progress_handler(None, 1)

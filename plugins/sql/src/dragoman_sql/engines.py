@@ -16,10 +16,13 @@ from dragoman_sql.addresses import file_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["CONNECTIONS", "PATIENCE", "make_engine"]
+__all__ = ["BEGIN", "CONNECTIONS", "PATIENCE", "make_engine"]
 
 CONNECTIONS = {"sqlite": 1, "postgresql": 10}
 """How many connections a store holds at most: SQLite has one writer in any case, so threads take turns."""
+_AS_WRITER = "BEGIN IMMEDIATE"  # a reader that turns writer would be refused if somebody wrote in between
+BEGIN = {"sqlite": _AS_WRITER, "postgresql": None}
+"""What begins a transaction; None: the driver does so by itself."""
 PATIENCE = 5.0
 """Seconds to wait for another writer of an SQLite file, or for a server to answer a connection."""
 
@@ -59,6 +62,7 @@ def _make_postgresql(url: sa.URL) -> sa.Engine:
             max_overflow=0,
             pool_pre_ping=True,  # a server that was restarted costs nobody a request
             isolation_level="READ COMMITTED",
+            paramstyle="format",  # positional, as SQLite's: see ``dragoman_sql.execution``
         )
     except ImportError as problem:
         raise PluginError(
@@ -103,8 +107,7 @@ def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
 
 
 def _begin_as_writer(connection: sa.Connection) -> None:
-    # A reader that turns writer would be refused where somebody else wrote in between.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    connection.exec_driver_sql(_AS_WRITER)
 
 
 # ---- PostgreSQL -----------------------------------------------------------------------------------------

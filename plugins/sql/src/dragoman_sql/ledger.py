@@ -5,16 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import fields
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from dragoman.spending import Day, Sums, Tally, day_of, sums_of
 from dragoman.state import LedgerEntry
+from dragoman_sql.execution import Statement
 from dragoman_sql.schema import ledger, ledger_days
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from sqlalchemy.engine.interfaces import DBAPICursor
 
     from dragoman.state import Spend
     from dragoman_sql.statements import Statements
@@ -23,6 +27,7 @@ __all__ = ["add_entry", "get_entry", "get_spend", "roll_up"]
 
 _COLUMNS = {field.name: field.name for field in fields(LedgerEntry)} | {"user": "end_user"}
 """Names of an entry's fields -> those of the columns: "user" is a word of SQL."""
+_VALUES = attrgetter(*_COLUMNS)
 _OF_A_DAY = {name: _COLUMNS.get(name, name) for name in Day._fields}
 _FAILED = sa.case((ledger.c.outcome == "failed", 1), else_=0)
 _UNPRICED = sa.case((ledger.c.cost.is_(None), 1), else_=0)
@@ -31,21 +36,23 @@ _PART = 10**9
 """Costs are added up in two parts, so that no sum is too large for a database's numbers."""
 
 
-def add_entry(connection: sa.Connection, statements: Statements, entry: LedgerEntry) -> bool:
+def add_entry(cursor: DBAPICursor, statements: Statements, entry: LedgerEntry) -> bool:
     """Append an entry; tell whether it is new."""
-    row = {column: getattr(entry, name) for name, column in _COLUMNS.items()}
-    return connection.execute(statements.add_entry, {**row, "day": entry.day}).rowcount > 0
+    row = dict(zip(_COLUMNS.values(), _VALUES(entry), strict=True))
+    return statements.add_entry.execute(cursor, {**row, "day": entry.day}) > 0
 
 
-def get_entry(connection: sa.Connection, entry_id: str) -> LedgerEntry | None:
+def get_entry(cursor: DBAPICursor, statements: Statements, entry_id: str) -> LedgerEntry | None:
     """Return an entry; None where there is none any more."""
-    found = connection.execute(_GET_ENTRY, {"id_": entry_id}).mappings().one_or_none()
-    return None if found is None else _entry(dict(found))
+    rows = statements.get_entry.fetch_named(cursor, {"id_": entry_id})
+    return _entry(rows[0]) if rows else None
 
 
 def get_spend(
-    connection: sa.Connection,
+    cursor: DBAPICursor,
+    statements: Statements,
     by: Sequence[str],
+    *,
     since: float | None,
     until: float | None,
     where: Mapping[str, str],
@@ -64,19 +71,18 @@ def get_spend(
     anything = sa.func.count() > 0  # without groups there is a row even of nothing
     statement = sa.select(*groups, *sums, *parts).group_by(*groups).having(anything)
     tally = Tally(by, where)
-    for row in connection.execute(statement):
-        values = list(row)
+    for values in Statement(statement, statements.dialect).fetch(cursor):
         *figures, high, low = map(int, values[len(groups) :])
         tally.add(dict(zip(wanted, values, strict=False)), Sums._make((*figures, high * _PART + low)))
     return tally.rows()
 
 
-def roll_up(connection: sa.Connection, statements: Statements, before: float, most: int) -> int:
+def roll_up(cursor: DBAPICursor, statements: Statements, before: float, most: int) -> int:
     """Make sums by day of the oldest entries."""
-    old = connection.execute(_OLDEST, {"before_": before, "most_": most}).mappings().all()
+    old = statements.get_oldest_entries.fetch_named(cursor, {"before_": before, "most_": most})
     days: dict[Day, Sums] = {}
     for row in old:
-        entry = _entry(dict(row))
+        entry = _entry(row)
         day, sums = day_of(entry), sums_of(entry)
         days[day] = days[day].plus(sums) if day in days else sums
     rows = [
@@ -89,8 +95,8 @@ def roll_up(connection: sa.Connection, statements: Statements, before: float, mo
     ]
     if rows:
         # In one order, so that two processes that do this at once don't wait for each other in a circle.
-        connection.execute(statements.add_days, sorted(rows, key=lambda row: row["key"]))
-        connection.execute(_DELETE_ENTRY, [{"id_": row["id"]} for row in old])
+        statements.add_days.execute_all(cursor, sorted(rows, key=lambda row: row["key"]))
+        statements.delete_entry.execute_all(cursor, [{"id_": row["id"]} for row in old])
     return len(old)
 
 
@@ -125,14 +131,3 @@ def _entry(row: Mapping[str, Any]) -> LedgerEntry:
 
 def _key(day: Day) -> str:
     return hashlib.sha256(json.dumps(day).encode()).hexdigest()
-
-
-_GET_ENTRY = sa.select(ledger).where(ledger.c.id == sa.bindparam("id_"))
-_OLDEST = (
-    sa.select(ledger)
-    .where(ledger.c.at < sa.bindparam("before_"))
-    .order_by(ledger.c.at)
-    .limit(sa.bindparam("most_"))
-    .with_for_update(skip_locked=True)
-)
-_DELETE_ENTRY = sa.delete(ledger).where(ledger.c.id == sa.bindparam("id_"))

@@ -58,7 +58,9 @@ class _Name(sa.types.TypeDecorator[str]):
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:  # noqa: ARG002
-        return json.dumps(value) if value is not None and _UNSTORABLE.search(value) else value
+        if value is None or (value.isprintable() and not value.startswith('"')):
+            return value  # at once: what is printable holds nothing of the kind
+        return json.dumps(value) if _UNSTORABLE.search(value) else value
 
     def process_result_value(self, value: str | None, dialect: sa.Dialect) -> str | None:  # noqa: ARG002
         return json.loads(value) if value is not None and value.startswith('"') else value

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from dragoman.errors import ServiceUnavailableError
 from dragoman_sql.addresses import file_of, parse, shown
-from dragoman_sql.engines import CONNECTIONS, PATIENCE, make_engine
+from dragoman_sql.engines import BEGIN, CONNECTIONS, PATIENCE, make_engine
 from dragoman_sql.migrations import migrate
 from dragoman_sql.presence import Presence
 from dragoman_sql.statements import Statements
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import sqlalchemy as sa
+    from sqlalchemy import PoolProxiedConnection
 
 __all__ = ["SQLStore", "StoreError"]
 
@@ -46,9 +47,11 @@ class SQLStore:
         except (OSError, SQLAlchemyError) as problem:
             raise _unopened(parsed, problem) from problem
         self.alone_at = self._presence.alone_at
-        dialect = self._engine.dialect.name
-        self._connections = threading.BoundedSemaphore(CONNECTIONS[dialect])
+        dialect = self._engine.dialect
+        self._connections = threading.BoundedSemaphore(CONNECTIONS[dialect.name])
         self._statements = Statements(dialect)
+        self._begin = BEGIN[dialect.name]
+        self._errors = (SQLAlchemyError, dialect.loaded_dbapi.Error)
         self._closed = False
 
     def __repr__(self) -> str:
@@ -67,10 +70,20 @@ class SQLStore:
         try:
             if self._closed:
                 raise StoreError(f"{self.url}: the store was closed")
-            with self._engine.begin() as connection:
-                yield SQLTransaction(connection, self._statements)
-        except SQLAlchemyError as problem:
-            raise StoreError(f"{self.url}: {_reason(problem)}") from problem
+            connection = self._connect()
+            try:
+                cursor = connection.cursor()
+                if self._begin is not None:
+                    cursor.execute(self._begin)
+                yield SQLTransaction(cursor, self._statements)
+                connection.commit()
+            except BaseException as problem:
+                self._roll_back(connection)
+                if isinstance(problem, self._errors):
+                    raise StoreError(f"{self.url}: {_refusal(problem)}") from problem
+                raise
+            finally:
+                connection.close()
         finally:
             self._connections.release()
 
@@ -79,6 +92,18 @@ class SQLStore:
         self._closed = True
         self._engine.dispose()
         self._presence.close()
+
+    def _connect(self) -> PoolProxiedConnection:
+        try:
+            return self._engine.raw_connection()
+        except self._errors as problem:
+            raise StoreError(f"{self.url}: {_reason(problem)}") from problem
+
+    def _roll_back(self, connection: PoolProxiedConnection) -> None:
+        try:
+            connection.rollback()
+        except self._errors:
+            connection.invalidate()  # it is lost, and with it what was not committed
 
 
 @contextmanager
@@ -102,10 +127,15 @@ def _unopened(url: sa.URL, problem: Exception) -> ServiceUnavailableError:
     )
 
 
-def _reason(problem: Exception) -> str:
-    """Return the driver's own words: neither the statement nor what was in it."""
-    if isinstance(problem, DBAPIError):
-        words = str(problem.orig)
-        # Behind the first line of a refusal stands which value was refused; of no connection, every attempt.
-        return " ".join(words.split()) if problem.statement is None else words.partition("\n")[0]
-    return problem.strerror or str(problem) if isinstance(problem, OSError) else str(problem)
+def _reason(problem: BaseException) -> str:
+    """Return why it cannot be reached, in the driver's words: neither the statement nor what was in it."""
+    if isinstance(problem, DBAPIError) and problem.orig is not None:
+        return _reason(problem.orig) if problem.statement is None else _refusal(problem.orig)
+    if isinstance(problem, OSError) and problem.strerror:
+        return problem.strerror
+    return " ".join(str(problem).split())  # a driver tells of every attempt to connect
+
+
+def _refusal(problem: BaseException) -> str:
+    """Return why a statement was refused; behind the first line stands which value was."""
+    return str(problem).partition("\n")[0]

@@ -32,6 +32,7 @@ _HOSTED = {
 }
 """Items of tools that a provider runs, and charges for -> what `Use.tool_calls` counts them as."""
 _REGIONS = ("region", "region_name", "location")
+_REGION_ENDINGS = tuple(f"_{name}" for name in _REGIONS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,15 +246,10 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 def _region(settings: Mapping[str, Any]) -> str | None:
     """Return the region among a provider's settings: each calls it something else."""
-    return next(
-        (
-            value
-            for name, value in settings.items()
-            if isinstance(value, str)
-            and (name in _REGIONS or name.endswith(tuple(f"_{n}" for n in _REGIONS)))
-        ),
-        None,
-    )
+    for name, value in settings.items():
+        if isinstance(value, str) and (name in _REGIONS or name.endswith(_REGION_ENDINGS)):
+            return value
+    return None
 
 
 def _tool_calls(response: Mapping[str, Any]) -> dict[str, int]:

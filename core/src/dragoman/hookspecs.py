@@ -27,7 +27,7 @@ A type checker proves a whole plugin at once::
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import pluggy
@@ -156,7 +156,14 @@ class HTTPRequest:
 
     def with_headers(self, headers: Mapping[str, str]) -> HTTPRequest:
         """Return the same request with these headers set as well; header names are in lower case."""
-        return replace(self, headers={**self.headers, **headers})
+        return HTTPRequest(  # not `dataclasses.replace`, which takes twice as long
+            url=self.url,
+            json=self.json,
+            body=self.body,
+            headers={**self.headers, **headers},
+            method=self.method,
+            warnings=self.warnings,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -165,7 +165,7 @@ class Provider:
 
     def takes_setting(self, name: str) -> bool:
         """Tell whether a keyword is this provider's setting rather than a request parameter."""
-        return name in COMMON_SETTINGS or any(setting.name == name for setting in self.info.settings)
+        return name in self._settings
 
     def target(self, model: str, arguments: Mapping[str, Any]) -> Target:
         """Return where a call to `model` goes: arguments first, then the environment, then defaults.
@@ -183,8 +183,7 @@ class Provider:
         for setting in self.info.settings:
             value: Any = arguments.get(setting.name)
             if value is None:
-                found = (os.environ[name] for name in setting.env if os.environ.get(name))
-                value = next(found, setting.default)
+                value = _first_set(setting.env) or setting.default
             if isinstance(value, str):
                 value = value.strip()  # a newline after a pasted key makes an invalid header
             if value is None or value == "":

@@ -24,6 +24,7 @@ from dragoman.attempts.history import continued_by, is_bound, readable_context
 from dragoman.attempts.secrecy import Redactor
 from dragoman.canonical import canonical_input
 from dragoman.errors import APIError, BadRequestError, DragomanError, MalformedResponseError
+from dragoman.hookspecs import HTTPRequest
 from dragoman.parameters import apply_policy, policy_for
 from dragoman.refusals import generic_refusal, refusal_error, request_id_of
 from dragoman.tools import ToolNames, call_ids, rewrite_tools
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from dragoman.events.batches import Batch
-    from dragoman.hookspecs import Credentials, HTTPRequest, LocalAnswer, Target
+    from dragoman.hookspecs import Credentials, LocalAnswer, Target
     from dragoman.parameters import Unsupported
     from dragoman.providers import Provider
     from dragoman.types import Event, Item
@@ -271,7 +272,9 @@ class Attempt:
             # Headers that list beta features are joined: a caller's feature must not switch the plugin's off.
             own = headers.get(name) if name.endswith("-beta") else None
             headers[name] = f"{own},{value}" if own else value
-        return replace(http, url=url, body=body, headers=headers)
+        return HTTPRequest(
+            url=url, json=http.json, body=body, headers=headers, method=http.method, warnings=http.warnings
+        )
 
     # ---- the answer ---------------------------------------------------------------------------------
 

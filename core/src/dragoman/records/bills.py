@@ -60,7 +60,9 @@ class Bill:
             for part in parts
             if part.answer.get("usage") and not part.call.mocked
         ]
-        if priced:
+        if len(priced) == 1:
+            ((self.cost, self.warnings),) = priced
+        elif priced:
             self.cost = sum_of([cost for cost, _ in priced])
             self.warnings = tuple(dict.fromkeys(warning for _, warnings in priced for warning in warnings))
 

@@ -51,4 +51,4 @@ def attempt_limits(
     first = deployment.stream_timeout if deployment.stream_timeout is not None else settings.stream_timeout
     if streamed and first is not None and not isinstance(own, Timeout):
         limits = replace(limits, first_event=first)
-    return replace(limits, total=left)
+    return limits if limits.total == left else replace(limits, total=left)

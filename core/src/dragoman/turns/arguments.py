@@ -285,8 +285,7 @@ def _timeout(value: object) -> Timeout | float | None:
 
 
 def _recovery(value: StreamRecovery | None) -> StreamRecovery | None:
-    known = get_args(StreamRecovery)
-    if value is not None and value not in known:
+    if value is not None and value not in (known := get_args(StreamRecovery)):
         raise BadRequestError(
             f"stream_recovery must be one of {', '.join(known)}, not {value!r}", param="stream_recovery"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 __all__ = ["Model", "model_named"]
@@ -56,6 +57,7 @@ _MODELS: tuple[tuple[re.Pattern[str], Model], ...] = tuple(
 _NEWEST = Model()
 
 
+@lru_cache(maxsize=512)
 def model_named(name: str) -> Model:
     """Return what the model of this name takes."""
     name = name.lower().replace(".", "-")

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.exposition import choose_encoder
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from dragoman_server.service import Service
 
 __all__ = ["METRICS", "Metrics", "metrics_are_public", "scrape"]
+
+_Counted = TypeVar("_Counted", Counter, Histogram)
 
 METRICS = "/metrics"
 _PUBLIC = "DRAGOMAN_METRICS_PUBLIC"
@@ -105,25 +108,25 @@ class Metrics:
     def _count(self, record: Record) -> None:
         call = (self._name(record.asked), record.provider)
         code = "" if record.error is None else str(record.error["status"])
-        self._calls.labels(*call, record.operation, record.mode, record.outcome, code).inc()
-        self._duration.labels(*call, record.operation).observe(record.duration)
+        _at(self._calls, *call, record.operation, record.mode, record.outcome, code).inc()
+        _at(self._duration, *call, record.operation).observe(record.duration)
         if record.first_event is not None:
-            self._first.labels(*call).observe(record.first_event)
+            _at(self._first, *call).observe(record.first_event)
         if record.usage is not None:
             for kind, (name, *inner) in _TOKENS.items():
                 count = record.usage.get(name)
                 if inner:
                     count = (count or {}).get(inner[0])
-                self._tokens.labels(*call, kind).inc(count or 0)
+                _at(self._tokens, *call, kind).inc(count or 0)
             if record.cost is None:
-                self._unpriced.labels(*call).inc()
+                _at(self._unpriced, *call).inc()
         if record.cost is not None:
-            self._cost.labels(*call, record.cost.currency).inc(float(record.cost.total))
+            _at(self._cost, *call, record.cost.currency).inc(float(record.cost.total))
         models = [self._model(attempt.get("deployment")) for attempt in record.attempts]
         for model, attempt in zip(models, record.attempts, strict=True):
-            self._attempts.labels(model, attempt.get("deployment") or _UNKNOWN, attempt["outcome"]).inc()
+            _at(self._attempts, model, attempt.get("deployment") or _UNKNOWN, attempt["outcome"]).inc()
         for before, after in pairwise(models):
-            (self._retries if before == after else self._fallbacks).labels(after).inc()
+            _at(self._retries if before == after else self._fallbacks, after).inc()
 
     def _name(self, asked: str) -> str:
         """Return the name of the config that serves what a caller asked for."""
@@ -137,6 +140,12 @@ class Metrics:
     def _model(self, deployment: str | None) -> str:
         load = self._service.fleet.load(deployment)
         return _UNKNOWN if load is None else load.deployment.name
+
+
+@lru_cache(maxsize=4096)
+def _at(metric: _Counted, *labels: str) -> _Counted:
+    """Return the series of these labels: to look it up takes the library longer than to count."""
+    return metric.labels(*labels)
 
 
 class _States:

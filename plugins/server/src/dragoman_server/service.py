@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 
     from dragoman.records.record import Mode, Operation
     from dragoman.routing import Journey
-    from dragoman.state import Transaction
+    from dragoman.state import LedgerEntry, Transaction
     from dragoman_server.authentication import Owner
     from dragoman_server.gateway import ServerConfig
     from dragoman_server.shared_counts import SharedCounts
@@ -204,17 +203,20 @@ class Service:
         return Errand(operation, self.journey(body, admission.owner), self._memory_of(admission))
 
     def _memory_of(self, admission: Admission) -> Memory:
-        return replace(self.memory(admission.owner), entered=admission.entered)
+        return self.memory(admission.owner, entered=admission.entered)
 
     # ---- memory -------------------------------------------------------------------------------------
 
-    def memory(self, owner: Owner) -> Memory:
-        """Return the memory of an owner."""
+    def memory(
+        self, owner: Owner, *, entered: Callable[[Transaction, LedgerEntry], None] | None = None
+    ) -> Memory:
+        """Return the memory of an owner; `entered` is told of each call's end (see ``Memory``)."""
         return Memory(
             keeper=self.keeper,
             owner=owner.name,
             retention=self.config.retention,
             may_forget=self.config.unstored_without_store,
+            entered=entered,
         )
 
     @property

@@ -26,8 +26,15 @@ ECHO = (
     Deployment(name="priced", model="echo/e", prices=PRICES),
     Deployment(name="free of a price", model="echo/e", prices={"output_cost_per_token": 2e-06}),
 )
-TODAY = datetime.now(UTC).date().isoformat()
 ASKED = {"model": "priced", "input": "one two three", "user": "eve", "metadata": {"tags": "a,b"}}
+
+
+@pytest.fixture
+def noon(monkeypatch):
+    """Stop the clock far from midnight, which would divide what a test asks about between two days."""
+    noon = datetime.now(UTC).replace(hour=12)
+    monkeypatch.setattr(time, "time", noon.timestamp)
+    return noon
 
 
 def wait_for(condition, seconds=10.0):
@@ -76,7 +83,8 @@ def test_every_way_of_asking_is_in_the_ledger_once(serve, prefix, url):
         assert row["output_tokens"] == sum(response["usage"]["output_tokens"] for response in responses)
 
 
-def test_what_failed_or_has_no_price_is_told_as_that(serve):
+def test_what_failed_or_has_no_price_is_told_as_that(serve, noon):
+    today = noon.date().isoformat()
     with serve(*ECHO) as server, httpx.Client(base_url=server.url) as http:
         assert http.get("/spend").json()["total"]["cost"] == "0"
         script = json.dumps({"echo": [{"error": {"status": 500, "message": "broken"}}]})
@@ -87,7 +95,7 @@ def test_what_failed_or_has_no_price_is_told_as_that(serve):
         told = http.get("/spend?by=user,asked&by=day").json()
         assert told["by"] == ["user", "asked", "day"]
         rows = {(row["user"], row["asked"], row["day"]): row for row in told["data"]}
-        assert list(rows) == [("ann", "free of a price", TODAY), ("eve", "priced", TODAY)]
+        assert list(rows) == [("ann", "free of a price", today), ("eve", "priced", today)]
         unpriced, priced = rows.values()
         assert (unpriced["calls"], unpriced["unpriced_calls"], unpriced["cost"]) == (1, 1, None)
         assert (priced["calls"], priced["failed_calls"], priced["unpriced_calls"]) == (2, 1, 0)
@@ -99,7 +107,7 @@ def test_what_failed_or_has_no_price_is_told_as_that(serve):
             ({"provider": "echo", "asked": "priced"}, 2),
             ({"since": "1d", "until": "0d"}, 3),
             ({"until": "1d"}, 0),
-            ({"since": TODAY, "until": TODAY}, 3),
+            ({"since": today, "until": today}, 3),
         ):
             assert http.get("/spend", params=chosen).json()["total"]["calls"] == calls, chosen
         assert [row["tag"] for row in http.get("/spend?by=tag").json()["data"]] == ["a", "b"]
@@ -130,9 +138,9 @@ def test_others_spending_is_for_the_master_key(serve):
         assert http.get("/spend", headers={"x-api-key": "master"}).status_code == 200
 
 
-def test_a_server_rolls_up_what_is_old(serve, url, monkeypatch):
+def test_a_server_rolls_up_what_is_old(serve, url, noon, monkeypatch):
     monkeypatch.setattr(service, "_ROLLED_UP", 7)
-    now = time.time()
+    now = noon.timestamp()
     entries = [
         LedgerEntry(
             id=f"resp_{number}", at=now - number * 86400 / 4, asked="m", provider="p", model="m",

@@ -12,6 +12,7 @@ from dragoman_server.websocket import STOPPING
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
+    from uvicorn._types import ASGISendEvent
 
 __all__ = ["listening"]
 
@@ -42,12 +43,21 @@ class _BoundedProtocol(HttpToolsProtocol):
 class _PatientWebSocket(WebSocketsSansIOProtocol):
     """Leaves it to the application how it ends when the server stops: turns that run have time to end."""
 
+    _stopping = False
+
     def shutdown(self) -> None:
         """Tell the application; uvicorn's own would close the connection at once."""
+        self._stopping = True
         if not self.handshake_complete or self.close_sent:
             super().shutdown()
             return
         self.queue.put_nowait(cast("Any", {"type": STOPPING}))
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send; a server that stops does not wait ten seconds for the client to close its side too."""
+        await super().send(message)
+        if self._stopping and self.close_sent:
+            super().shutdown()
 
     def keepalive_timeout(self) -> None:
         """Give up a client that answers no ping: it may never read what is still to be sent."""

@@ -93,7 +93,16 @@ class Judge:
         return session, [event for batch in batches for event in events_of(batch)]
 
     def _response_to(self, recording: Recording) -> dict[str, Any]:
-        return self.run([recording.wire], stream=recording.streamed)[0].response
+        session, _ = self.run([recording.wire], stream=recording.streamed)
+        response = session.response
+        if recording.streamed or session.info.native:
+            return response
+        unread, told = self.run([recording.wire], quiet=True)
+        failed = ["error"] if response["status"] == "failed" else []
+        assert [event["type"] for event in told] == [*failed, f"response.{response['status']}"]
+        same, mine = without_chance(unread.response), without_chance(response)
+        assert same == mine, f"it hangs on whether events are read: {first_difference(same, mine)}"
+        return response
 
     def _events_of(self, recording: Recording) -> list[Event]:
         return self.run([recording.wire], stream=True)[1]

@@ -96,14 +96,17 @@ class Output(Brackets):
     kept anywhere: one Output is one attempt at one target.
     """
 
-    def __init__(self, response: dict[str, Any], tools: ToolNames | None = None) -> None:
+    def __init__(
+        self, response: dict[str, Any], tools: ToolNames | None = None, *, quiet: bool = False
+    ) -> None:
         """Start an answer.
 
         Args:
             response: the Response as it stands before any output (see ``initial_response``).
             tools: how tool names and kinds were rewritten for this provider.
+            quiet: whether only the events that end it are written: nobody reads those that lead there.
         """
-        super().__init__()
+        super().__init__(quiet=quiet)
         self.state: dict[str, Any] = {}
         self.response = response
         self.ended = False
@@ -134,6 +137,8 @@ class Output(Brackets):
         part.length += len(delta)
         if logprobs:
             part.logprobs.extend(logprobs)
+        if self._quiet:
+            return
         number = self._sequence_number
         self._sequence_number = number + 1
         self._events.append(
@@ -163,14 +168,15 @@ class Output(Brackets):
             return
         annotations = part.value["annotations"]
         annotations.append(dict(annotation))
-        self._emit(
-            "response.output_text.annotation.added",
-            item_id=part.open_item.item["id"],
-            output_index=part.open_item.index,
-            content_index=part.index,
-            annotation_index=len(annotations) - 1,
-            annotation=dict(annotation),
-        )
+        if not self._quiet:
+            self._emit(
+                "response.output_text.annotation.added",
+                item_id=part.open_item.item["id"],
+                output_index=part.open_item.index,
+                content_index=part.index,
+                annotation_index=len(annotations) - 1,
+                annotation=dict(annotation),
+            )
 
     def position(self, key: Hashable = None) -> int:
         """Return how many characters the text part at `key` (else the last written) has so far."""
@@ -297,8 +303,9 @@ class Output(Brackets):
 
     def begin(self) -> None:
         """Open the lifecycle: `response.created`, `response.in_progress`."""
-        self._emit("response.created", response=self._snapshot())
-        self._emit("response.in_progress", response=self._snapshot())
+        if not self._quiet:
+            self._emit("response.created", response=self._snapshot())
+            self._emit("response.in_progress", response=self._snapshot())
 
     def complete(self) -> None:
         """Close everything and write the terminal event: exactly one, made of what was written."""

@@ -276,5 +276,7 @@ class Session(Attempt):
             if self.info.native:
                 self._answer = Relay(response, self._names, own=_OURS if self._response_id else ())
             else:
-                self._answer = Output(response, self._names)
+                # A stream's events are the progress by which its time is measured, whoever reads them.
+                quiet = self._quiet and self._decoder is None
+                self._answer = Output(response, self._names, quiet=quiet)
         return self._answer

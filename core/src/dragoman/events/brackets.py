@@ -152,8 +152,9 @@ class OpenItem:
 class Brackets:
     """Open items, their parts, and the events written so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, quiet: bool = False) -> None:
         self._events: list[Event] = []
+        self._quiet = quiet  # whether nobody reads what leads to the end
         self._sequence_number = 0
         self._open: list[OpenItem] = []
         self._current: OpenItem | None = None
@@ -209,7 +210,8 @@ class Brackets:
         if key is not None:
             open_item.keys.add(key)
             self._keys[key] = open_item
-        self._emit("response.output_item.added", output_index=open_item.index, item=_copy(item))
+        if not self._quiet:
+            self._emit("response.output_item.added", output_index=open_item.index, item=_copy(item))
         if type_ in _ANNOUNCED:
             self._announce(open_item, "in_progress")
         if streamed:
@@ -278,12 +280,13 @@ class Brackets:
             current.keys.add(key)
             self._keys[key] = part
         self._writing = part
-        self._emit(
-            f"{part.kind.part_stem}.added",
-            item_id=current.item["id"],
-            output_index=current.index,
-            **{part.kind.index_name: part.index, "part": _copy(part.value)},
-        )
+        if not self._quiet:
+            self._emit(
+                f"{part.kind.part_stem}.added",
+                item_id=current.item["id"],
+                output_index=current.index,
+                **{part.kind.index_name: part.index, "part": _copy(part.value)},
+            )
         return part
 
     def _write_part(
@@ -296,6 +299,8 @@ class Brackets:
             part = self._part(item_type, kind, key, group)
         part.pieces.append(delta)
         part.length += len(delta)
+        if self._quiet:
+            return
         self._emit(
             f"{part.kind.stem}.delta",
             item_id=part.open_item.item["id"],
@@ -311,6 +316,8 @@ class Brackets:
         if open_item.item["type"] not in _STREAMED_FIELDS:
             raise TypeError(f"no field of a {open_item.item['type']} arrives in pieces: use update or close")
         open_item.pieces.append(delta)
+        if self._quiet:
+            return
         _, stem = _STREAMED_FIELDS[open_item.item["type"]]
         number = self._sequence_number
         self._sequence_number = number + 1
@@ -327,6 +334,8 @@ class Brackets:
     def _announce(self, open_item: OpenItem, stage: str) -> None:
         if open_item.item["type"] not in _ANNOUNCED and stage != "compacting":
             raise TypeError(f"the progress of a {open_item.item['type']} has no events")
+        if self._quiet:
+            return
         self._emit(
             f"response.{open_item.item['type']}.{stage}",
             item_id=open_item.item["id"],
@@ -340,15 +349,17 @@ class Brackets:
             self._writing = None
         text = "".join(part.pieces)
         part.value[part.kind.field] = text
+        logprobs: dict[str, Any] = {}
+        if part.kind_name == "output_text":
+            part.value["logprobs"] = part.logprobs
+            logprobs = {"logprobs": part.logprobs}
+        if self._quiet:
+            return
         address = {
             "item_id": open_item.item["id"],
             "output_index": open_item.index,
             part.kind.index_name: part.index,
         }
-        logprobs: dict[str, Any] = {}
-        if part.kind_name == "output_text":
-            part.value["logprobs"] = part.logprobs
-            logprobs = {"logprobs": part.logprobs}
         self._emit(f"{part.kind.stem}.done", **address, **{part.kind.field: text}, **logprobs)
         self._emit(f"{part.kind.part_stem}.done", **address, part=_copy(part.value))
 
@@ -378,7 +389,8 @@ class Brackets:
         self._open.remove(open_item)
         if self._current is open_item:
             self._current = None
-        self._emit("response.output_item.done", output_index=open_item.index, item=item)
+        if not self._quiet:
+            self._emit("response.output_item.done", output_index=open_item.index, item=item)
 
     def _close_field(self, open_item: OpenItem, *, whole: bool) -> None:
         item = open_item.item
@@ -392,7 +404,9 @@ class Brackets:
             pieces.clear()
             self._write_field(open_item, "{}")
         item[field] = "".join(pieces)
-        self._emit(f"{stem}.done", item_id=item["id"], output_index=open_item.index, **{field: item[field]})
+        if not self._quiet:
+            address = {"item_id": item["id"], "output_index": open_item.index}
+            self._emit(f"{stem}.done", **address, **{field: item[field]})
 
 
 def _copy(item: dict[str, Any]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["begin", "flush_records", "heard", "on_record", "tell", "waiting"]
 
 _LONGEST_QUEUE = 10_000
-_PAUSE = 0.02  # seconds between two batches of records
+_PAUSE = 0.002  # seconds between two batches of records: after longer, what calls leave has left the caches
 _LAST_WORDS = 5.0  # seconds that listeners have when the process ends
 
 _log = logging.getLogger("dragoman.records")

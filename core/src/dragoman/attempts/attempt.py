@@ -207,8 +207,12 @@ class Attempt:
     def _with_readable_input(self, request: dict[str, Any]) -> dict[str, Any]:
         value = request.get("input")
         native = self.info.native
-        if not self._history and (value is None or (native and isinstance(value, str))):
-            return request if native else {**request, "input": []}
+        if not self._history and not isinstance(value, list):  # nothing, or a text, which anybody can read
+            if native:
+                return request
+            items = canonical_input(value or [])
+            self._places = list(range(len(items)))
+            return {**request, "input": items}
         items = list(value) if native and isinstance(value, list) else canonical_input(value or [])
         history = self._history
         if self._moved and native:

@@ -41,12 +41,8 @@ def initial_response(
         stored: whether it will be found under that id.
         created_at: Unix time; None: now.
     """
-
-    def given(name: str, default: Any) -> Any:
-        value = request.get(name)
-        return default if value is None else value
-
-    reasoning = request.get("reasoning")
+    given = _without_nulls(request)
+    reasoning = given.get("reasoning")
     response: dict[str, Any] = {
         "id": response_id,
         "object": "response",
@@ -58,27 +54,27 @@ def initial_response(
         "model": model,
         "output": [],
         "usage": None,
-        "previous_response_id": request.get("previous_response_id"),
-        "instructions": request.get("instructions"),
-        "tools": [_echo_tool(tool) for tool in given("tools", [])],
-        "tool_choice": given("tool_choice", "auto"),
-        "parallel_tool_calls": given("parallel_tool_calls", True),
-        "max_tool_calls": request.get("max_tool_calls"),
-        "max_output_tokens": request.get("max_output_tokens"),
+        "previous_response_id": given.get("previous_response_id"),
+        "instructions": given.get("instructions"),
+        "tools": [_echo_tool(tool) for tool in given.get("tools", ())],
+        "tool_choice": given.get("tool_choice", "auto"),
+        "parallel_tool_calls": given.get("parallel_tool_calls", True),
+        "max_tool_calls": given.get("max_tool_calls"),
+        "max_output_tokens": given.get("max_output_tokens"),
         "reasoning": {"effort": None, "summary": None, **reasoning} if reasoning else None,
-        "text": {"format": {"type": "text"}, **_without_nulls(given("text", {}))},
-        "temperature": given("temperature", 1.0),
-        "top_p": given("top_p", 1.0),
-        "top_logprobs": given("top_logprobs", 0),
-        "presence_penalty": given("presence_penalty", 0),
-        "frequency_penalty": given("frequency_penalty", 0),
-        "truncation": given("truncation", "disabled"),
+        "text": {"format": {"type": "text"}, **_without_nulls(given.get("text", {}))},
+        "temperature": given.get("temperature", 1.0),
+        "top_p": given.get("top_p", 1.0),
+        "top_logprobs": given.get("top_logprobs", 0),
+        "presence_penalty": given.get("presence_penalty", 0),
+        "frequency_penalty": given.get("frequency_penalty", 0),
+        "truncation": given.get("truncation", "disabled"),
         "store": stored,
-        "background": given("background", False),
-        "service_tier": given("service_tier", "default"),
-        "metadata": given("metadata", {}),
-        "safety_identifier": request.get("safety_identifier"),
-        "prompt_cache_key": request.get("prompt_cache_key"),
+        "background": given.get("background", False),
+        "service_tier": given.get("service_tier", "default"),
+        "metadata": given.get("metadata", {}),
+        "safety_identifier": given.get("safety_identifier"),
+        "prompt_cache_key": given.get("prompt_cache_key"),
         "dragoman": {
             "provider": provider,
             "model": model,
@@ -89,7 +85,7 @@ def initial_response(
     }
     if conversation := conversation_id(request):
         response["conversation"] = {"id": conversation}
-    response.update({name: request[name] for name in _ECHOED_IF_GIVEN if request.get(name) is not None})
+    response.update({name: given[name] for name in _ECHOED_IF_GIVEN if name in given})
     return response
 
 

@@ -33,7 +33,7 @@ pytest_plugins = ["core.tests.upstream"]
 pytestmark = pytest.mark.usefixtures("nothing_left_open")
 
 LIMIT = 0.2
-PROMPT = 5.0  # what counts as prompt on a busy machine; the defaults are minutes
+PROMPT = 2.0  # what counts as prompt on a busy machine; the defaults are minutes
 
 
 def silent(wire):

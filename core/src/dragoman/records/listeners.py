@@ -134,7 +134,7 @@ class _Hub:
                 self._filled.wait()
                 self._filled.clear()
                 self._empty_queue(runner)  # a frame of its own, which keeps no call alive while this waits
-                # To wake a thread costs its caller more than a record does: what comes now waits for a batch.
+                # What comes now waits for a batch: calls in quick succession are not each interrupted.
                 self._hurry.wait(_PAUSE)
                 self._hurry.clear()
 

@@ -102,3 +102,21 @@ def test_without_its_price_list_a_call_costs_nobody_knows_what_and_goes_on(run_p
         sdks=("genai_prices",), problem='ModuleNotFoundError(f"No module named {name!r}", name=name)'
     )
     assert json.loads(run_python(without + PRICED)) == [[], ["dragoman_prices"], None]
+
+
+FIRST_PRICE = """
+import sys
+from dragoman.costs import Use, price_of
+from dragoman.plugins import load_plugins
+load_plugins()
+before = set(sys.modules)
+for model in ("anthropic/claude-sonnet-4-5", "gemini/gemini-2.5-pro"):
+    provider, _, model = model.partition("/")
+    usage = {"input_tokens": 3, "output_tokens": 5, "total_tokens": 8}
+    assert price_of(Use(provider=provider, model=model, usage=usage))[0].total > 0
+print(sorted(set(sys.modules) - before))
+"""
+
+
+def test_the_first_price_imports_nothing_once_plugins_are_loaded(run_python):
+    assert run_python(FIRST_PRICE).strip() == "[]"

@@ -1,7 +1,9 @@
 """Costs: what is to be priced, who is asked, and that no plugin breaks a call."""
 
+import asyncio
 import json
 import logging
+import threading
 from decimal import Decimal
 
 import pytest
@@ -12,6 +14,8 @@ from dragoman import plugins as rooms
 from dragoman.costs import Use, price_of, use_of
 from dragoman.hookspecs import Target
 from dragoman.plugins import Plugins
+
+pytest_plugins = ["core.tests.toys"]
 
 RESPONSE = {
     "model": "large-2026",
@@ -46,6 +50,24 @@ class Broken:
     @hookimpl
     def price(self, use):
         raise RuntimeError("no prices today")
+
+
+class Heavy(Pricer):
+    """A plugin with a table to load, which here takes until the event loop has done something else."""
+
+    def __init__(self):
+        self.begun, self.elsewhere = threading.Event(), threading.Event()
+        self.loaded = []
+
+    @hookimpl
+    def load(self):
+        self.begun.set()
+        self.loaded.append(self.elsewhere.wait(5))
+
+    @hookimpl
+    def price(self, use):
+        assert self.loaded == [True]
+        return super().price(use)
 
 
 @pytest.fixture
@@ -182,6 +204,26 @@ def test_where_the_only_one_fails_there_is_no_price(installed, caplog):
     installed.register(Pricer(), "pricer")
     assert price_of(Use(provider="acme", model="large", usage={"no": "total"}))[0] is None
     assert "pricer failed in price" in caplog.text
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_plugins_load_while_the_event_loop_goes_on(toy, installed, stream):
+    write = toy.stream if stream else toy.whole
+    toy(write(["text", "Hello"], ["usage", {"input_tokens": 2, "output_tokens": 1}], ["finish"]))
+    installed.register(heavy := Heavy(), "heavy")
+
+    async def ask():
+        async with dragoman.AsyncDragoman() as client:
+            made = await client.responses.create(model="toy/m", input="Hi", stream=stream)
+            return await made.get_final_response() if stream else made
+
+    async def go_on():
+        call = asyncio.create_task(ask())
+        await asyncio.to_thread(heavy.begun.wait)
+        heavy.elsewhere.set()
+        return [(await asked).dragoman.cost["total"] for asked in (call, asyncio.create_task(ask()))]
+
+    assert asyncio.run(go_on()) == ["0.03", "0.03"]
 
 
 def test_a_plugin_that_does_not_fit_is_refused(installed):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pluggy import HookCaller, HookImpl
 
-__all__ = ["Plugins", "plugins", "register_plugin"]
+__all__ = ["Plugins", "are_loaded", "load_plugins", "plugins", "register_plugin"]
 
 _log = logging.getLogger("dragoman.plugins")
 
@@ -30,6 +30,16 @@ class Plugins:
         self._manager = pluggy.PluginManager("dragoman")
         self._manager.add_hookspecs(PluginSpec)
         self._told: set[tuple[str, str]] = set()
+        self._loading = threading.Lock()
+        self.loaded = False
+        """Whether all there are have loaded what they need."""
+
+    def load(self) -> None:
+        """Let plugins load what their hooks need: this may take a second, and is not for an event loop."""
+        with self._loading:
+            if not self.loaded:
+                self.tell("load")
+                self.loaded = True
 
     def has(self, hook: str) -> bool:
         """Tell whether any plugin has a hook of this name."""
@@ -50,6 +60,7 @@ class Plugins:
             self._manager.register(plugin, name)
             self._manager.check_pending()
             self._check_wrappers(plugin)
+            self.loaded = False
         except (pluggy.PluginValidationError, ValueError) as problem:
             if self._manager.get_plugin(name) is plugin:
                 self._manager.unregister(plugin)
@@ -149,6 +160,16 @@ def _installed() -> Plugins:
         except PluginError as problem:
             _log.warning("the plugin %r is left out: %s", name, problem)
     return found
+
+
+def are_loaded() -> bool:
+    """Tell whether ``load_plugins`` has nothing left to do."""
+    return _plugins is not None and _plugins.loaded
+
+
+def load_plugins() -> None:
+    """Import all plugins and let them load what their hooks need (see ``Plugins.load``)."""
+    plugins().load()
 
 
 def register_plugin(plugin: object, name: str) -> None:

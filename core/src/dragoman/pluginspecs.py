@@ -27,14 +27,24 @@ __all__ = ["PluginSpec"]
 class PluginSpec:
     """The hooks, all optional."""
 
+    @hookspec
+    def load(self) -> None:
+        """Load what the other hooks need and what takes long: packages, tables.
+
+        Called in a thread, while the first call on an event loop is under way or before a server serves;
+        again where another plugin is registered later. Where calls only block, nobody calls it: hooks load
+        what they miss.
+        """
+
     @hookspec(firstresult=True)
     def price(self, use: Use) -> Cost | None:
         """Return what a finished (or cut) answer costs; None where this plugin knows no price.
 
-        Pure, and quick: it is called once for every answer. Several plugins are asked in turn, the one
-        installed last first (``@hookimpl(tryfirst=True)`` goes before), until one knows. What it does know
-        only in part is a `Cost` with warnings; what it does not know is None, never a cost of 0. One with
-        ``@hookimpl(wrapper=True)`` yields for what the others know, and returns what counts: a discount.
+        Pure, and quick: it is called once for every answer (``load`` is for what it needs first). Several
+        plugins are asked in turn, the one installed last first (``@hookimpl(tryfirst=True)`` goes before),
+        until one knows. What it does know only in part is a `Cost` with warnings; what it does not know is
+        None, never a cost of 0. One with ``@hookimpl(wrapper=True)`` yields for what the others know, and
+        returns what counts: a discount.
         """
 
     @hookspec

@@ -11,6 +11,8 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from dragoman.plugins import are_loaded, load_plugins
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine
 
@@ -44,6 +46,9 @@ class Driver(Protocol):
     async def sleep(self, seconds: float) -> None:
         """Wait."""
 
+    async def plugins(self) -> None:
+        """Wait until hooks can be called that are to be quick; they are loaded while attempts are made."""
+
 
 class BlockingDriver:
     """Waits by blocking the thread."""
@@ -71,12 +76,22 @@ class BlockingDriver:
         """Wait."""
         time.sleep(seconds)  # noqa: ASYNC251 - there is no event loop
 
+    async def plugins(self) -> None:
+        """Do nothing: a hook that has to load something holds up nobody else."""
+
 
 class AsyncDriver:
     """Waits on the event loop."""
 
     def __init__(self, transport: AsyncTransport) -> None:
-        self.batches = transport.batches
+        self._transport = transport
+        self._loading: asyncio.Future[None] | None = None
+
+    def batches(self, attempt: Attempt, timeout: Timeout) -> AsyncGenerator[Batch]:
+        """Carry out an attempt."""
+        if not are_loaded() and self._loading is None:
+            self._loading = asyncio.ensure_future(asyncio.to_thread(load_plugins))
+        return self._transport.batches(attempt, timeout)
 
     async def operate(
         self,
@@ -91,6 +106,11 @@ class AsyncDriver:
     async def sleep(self, seconds: float) -> None:
         """Wait."""
         await asyncio.sleep(seconds)
+
+    async def plugins(self) -> None:
+        """Wait until they are loaded, in a thread."""
+        if self._loading is not None:
+            await asyncio.shield(self._loading)
 
 
 def at_once(coroutine: Coroutine[Any, Any, _Result]) -> _Result:

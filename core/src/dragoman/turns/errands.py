@@ -105,6 +105,7 @@ class Errand:
             async with aclosing(driver.batches(attempt, self._leg.timeout)) as batches:
                 async for _ in batches:
                     pass
+            await driver.plugins()
         finally:
             self.url = attempt.url or self.url
 

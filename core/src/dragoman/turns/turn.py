@@ -398,6 +398,7 @@ class Turn:
         if before and self.stores:
             yield before  # need not wait for the store, nor be lost with it
             events = (last,)
+        await self._driver.plugins()
         self._complete(last["response"])
         await self._keep_or_warn(last)
         yield events
@@ -405,6 +406,7 @@ class Turn:
     async def _refuse(self) -> None:
         """Conclude a call that is refused; a background response is entered with its end."""
         self._outcome = "failed"
+        await self._driver.plugins()
         if self.keep_end is None:
             await self.settle()
         self._tell("failed")

@@ -8,13 +8,13 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dragoman.costs import Use, price_of
 from dragoman.errors import APIError
 from dragoman.memory.keeper import Keeper
 from dragoman.memory.leases import fail_abandoned
 from dragoman.memory.memory_store import MemoryStore
 from dragoman.memory.stores import open_store
 from dragoman.network.drivers import AsyncDriver
+from dragoman.plugins import load_plugins
 from dragoman.records.listeners import on_record
 from dragoman.routing import Fleet
 from dragoman.turns.arguments import Defaults, begin_journey
@@ -52,8 +52,6 @@ _DAY = 86400
 _KEPT = 10_000  # responses, conversations, entries of the ledger: of a server that has only its memory
 _IGNORED = frozenset({"client_metadata"})  # Codex says who it is; that is no upstream's business
 
-_ANYTHING = Use(provider="echo", model="echo", usage={"input_tokens": 1, "output_tokens": 1})
-
 _log = logging.getLogger("dragoman.server")
 
 
@@ -79,7 +77,6 @@ class Service:
         self._keeper: Keeper | None = None
         self._maintenance: asyncio.Task[None] | None = None
         self._renewal: asyncio.Task[None] | None = None
-        self._warming: asyncio.Task[Any] | None = None
         self._active = 0
         self._idle = asyncio.Event()
         self._fixed_keyring = keyring
@@ -110,8 +107,7 @@ class Service:
         self.key_limits.counts.join()
         if self._keeper is None:
             self._keeper = Keeper(await asyncio.to_thread(self._open_store))
-        # The first price loads a table; nobody's answer should wait for it.
-        self._warming = asyncio.create_task(asyncio.to_thread(price_of, _ANYTHING))
+        await asyncio.to_thread(load_plugins)
         await self._maintain(alone_at=self._keeper.store.alone_at)
         self._maintenance = asyncio.create_task(self._keep_maintaining())
         self._renewal = asyncio.create_task(self._keep_renewing())
@@ -121,8 +117,6 @@ class Service:
         for task in (self._maintenance, self._renewal):
             if task is not None:
                 task.cancel()
-        if self._warming is not None:
-            await asyncio.wait([self._warming])
         try:
             async with asyncio.timeout(_LAST_WORDS):
                 while self._active:

@@ -25,7 +25,7 @@ from dragoman import (
 )
 from dragoman.models import ResponseTextDeltaEvent
 from dragoman.network import drivers
-from dragoman.routing import Deployment, Fleet, fleet
+from dragoman.routing import Deployment, Fleet, fleet, journey
 from dragoman.testing.legality import check_events
 
 pytest_plugins = ["core.tests.toys"]
@@ -360,7 +360,10 @@ def test_create_with_stream_is_a_stream(toy):
         ([["nonsense"]], MalformedResponseError),
     ],
 )
-def test_a_stream_that_fails_raises_after_its_last_event_with_what_had_arrived(api, toy, ending, kind):
+def test_a_stream_that_fails_raises_after_its_last_event_with_what_had_arrived(
+    api, toy, ending, kind, monkeypatch
+):
+    monkeypatch.setattr(journey, "_FIRST_WAIT", 0.0)
     toy(toy.stream(["text", "Once"], ["usage", {"input_tokens": 3}], *ending))
     events, error = api.events(api.client(), model="toy/m", input="hi", num_retries=3)
     assert isinstance(error, kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import subprocess
 import sys
@@ -18,20 +19,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-_LINES = pytest.StashKey[list[str]]()
+_LAW = "law"
 _SHOWN = 12
 
 
 class Tally:
     """How often a law held over many recorded cases, and what became of the others."""
 
-    def __init__(self, law: str, lines: list[str]) -> None:
+    def __init__(self, law: str, test: pytest.Item) -> None:
         self.law = law
         self.held = 0
         self.broken: dict[str, str] = {}
         self.notes: Counter[str] = Counter()
         """Named normalisations and the like: why, and how often."""
-        self._lines = lines
+        self._test = test
 
     @property
     def cases(self) -> int:
@@ -61,7 +62,7 @@ class Tally:
             report += "; " + ", ".join(f"{why}: {count}" for why, count in self.notes.most_common())
         if not self.cases:
             pytest.skip(f"{self.law}: the recordings have no case of it")
-        self._lines.append(report)
+        self._test.user_properties.append((_LAW, report))  # goes with the test's report, from any process
         details = [f"{name}: {why}"[:600] for name, why in list(unexplained.items())[:_SHOWN]]
         assert len(excused) <= max(1, self.cases // 100), f"{report}: too many exceptions"
         assert self.cases - len(unexplained) >= share * self.cases, "\n".join([report, *details])
@@ -70,12 +71,18 @@ class Tally:
 @pytest.fixture
 def tally(request: pytest.FixtureRequest) -> Callable[[str], Tally]:
     """Open the tally of a law: ``tally("Every recorded answer comes out whole")``."""
-    lines = request.config.stash.setdefault(_LINES, [])
-    return lambda law: Tally(law, lines)
+    return lambda law: Tally(law, request.node)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    lines = config.stash.get(_LINES, [])
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = itertools.chain.from_iterable(terminalreporter.stats.values())
+    properties = [
+        each
+        for report in reports
+        if isinstance(report, pytest.TestReport) and report.when == "call"
+        for each in report.user_properties
+    ]
+    lines = sorted(str(line) for name, line in properties if name == _LAW)
     if lines:
         terminalreporter.section("laws over recorded traffic")
         for line in lines:

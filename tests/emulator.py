@@ -10,9 +10,10 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import threading
 from collections import deque
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,9 +64,13 @@ def _installed(folder: Path | None) -> Path:
     npm = shutil.which("npm")
     if npm is None:
         pytest.skip(f"{_PACKAGE} needs npm, which is not here")
-    command = [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", f"{_PACKAGE}@1"]
     try:
-        subprocess.run(command, check=True, capture_output=True, timeout=_INSTALL_SECONDS, text=True)
+        # Beside, and moved when it is whole: the tests of another process may be at the same.
+        with tempfile.TemporaryDirectory(dir=folder) as beside:
+            command = [npm, "install", "--prefix", beside, "--no-audit", "--no-fund", f"{_PACKAGE}@1"]
+            subprocess.run(command, check=True, capture_output=True, timeout=_INSTALL_SECONDS, text=True)
+            with suppress(OSError):  # it is there by now
+                (Path(beside) / "node_modules").rename(folder / "node_modules")
     except subprocess.TimeoutExpired:
         pytest.skip(f"npm did not install {_PACKAGE} within {_INSTALL_SECONDS} s")
     except subprocess.CalledProcessError as problem:

@@ -224,7 +224,7 @@ def _used_up(limit: Limit, account: Account, amount: int) -> RateLimitError:
         again = f"It begins anew at {datetime.fromtimestamp(limit.resets_at, UTC):%Y-%m-%dT%H:%M:%SZ}."
     return RateLimitError(
         f"{limit.whose} has a budget of ${dollars(limit.most)}{per}: {spent}, "
-        f"and this call may cost ${dollars(amount)}. {again}",
+        f"and this call may cost ${dollars(amount)}, less with a smaller max_output_tokens. {again}",
         code="insufficient_quota",
         type="insufficient_quota",
         retryable=False,

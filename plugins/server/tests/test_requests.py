@@ -204,15 +204,26 @@ def test_a_config_that_is_read_again_serves_the_next_request(serve):
     ("method", "path", "allowed"),
     [
         ("PUT", "/v1/responses", "POST"),
-        ("PATCH", "/v1/responses/resp_1", "DELETE, GET"),
+        ("PATCH", "/v1/responses/resp_1", "DELETE, GET, HEAD"),
         ("GET", "/v1/responses", "POST"),
-        ("DELETE", "/v1/conversations/conv_1/items", "GET, POST"),
+        ("HEAD", "/v1/responses", "POST"),
+        ("DELETE", "/v1/conversations/conv_1/items", "GET, HEAD, POST"),
     ],
 )
 def test_a_wrong_method_names_the_right_ones(http, method, path, allowed):
     answer = http.request(method, path)
-    error(answer, 405)
+    if method == "HEAD":
+        assert (answer.status_code, answer.content) == (405, b"")
+    else:
+        error(answer, 405)
     assert answer.headers["allow"] == allowed
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/v1/models", "/v1/responses/resp_none"])
+def test_head_is_get_without_its_body(http, path):
+    whole, head = http.get(path), http.head(path)  # over one connection: a body would be read as an answer
+    assert (head.status_code, head.content) == (whole.status_code, b"")
+    assert head.headers["content-length"] == str(len(whole.content))
 
 
 def test_where_websockets_are_off_an_upgrade_is_answered_with_426(serve):

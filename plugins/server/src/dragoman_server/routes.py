@@ -63,7 +63,8 @@ PATHS: dict[str, dict[str, Endpoint]] = {
     "/health/live": {"GET": catalogue.live},
     "/health/ready": {"GET": catalogue.Readiness()},
 }
-"""Path, without the prefix that it may have (see ``dragoman_server.gate``) -> method -> endpoint."""
+"""Path, without the prefix that it may have (see ``dragoman_server.gate``) -> method -> endpoint; GET also
+answers to HEAD."""
 FIXED = {
     (method, path): endpoint
     for path, methods in PATHS.items()
@@ -78,14 +79,16 @@ class _Resource:
 
     def __init__(self, methods: dict[str, Endpoint]) -> None:
         self._methods = methods
+        self._allowed = {name for name, known in methods.items() if known is not responses.upgrade}
+        if "GET" in self._allowed:  # the same without its body, which the HTTP server leaves out
+            self._methods = {**methods, "HEAD": methods["GET"]}
+            self._allowed.add("HEAD")
 
     async def __call__(self, scope: Scope, _receive: Receive, _send: Send) -> None:
         exchange: Exchange = scope[EXCHANGE]
         endpoint = self._methods.get(exchange.method)
         if endpoint is None:
-            allowed = ", ".join(
-                sorted(name for name, known in self._methods.items() if known is not responses.upgrade)
-            )
+            allowed = ", ".join(sorted(self._allowed))
             error = APIStatusError(
                 f"{exchange.method} is not a method of this path: {allowed}.",
                 status_code=405,

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 from types import SimpleNamespace
 
 import httpx
@@ -20,6 +21,7 @@ from dragoman import (
     NotFoundError,
     RateLimitError,
     StreamInterruptedError,
+    Timeout,
     UnknownProviderError,
     UnsupportedParameterError,
 )
@@ -239,6 +241,11 @@ def test_a_mock_may_be_an_error(api, error):
         ({"temprature": 1}, "temprature", BadRequestError),
         ({"timeout": "soon"}, "timeout", BadRequestError),
         ({"timeout": True}, "timeout", BadRequestError),
+        ({"timeout": 0}, "timeout", BadRequestError),
+        ({"timeout": math.inf}, "timeout", BadRequestError),
+        ({"timeout": httpx.Timeout(5)}, "timeout", BadRequestError),
+        ({"timeout": Timeout(connect=-1)}, "timeout.connect", BadRequestError),
+        ({"timeout": Timeout(total=math.nan)}, "timeout.total", BadRequestError),
         ({"num_retries": "2"}, "num_retries", BadRequestError),
         ({"num_retries": -1}, "num_retries", BadRequestError),
         ({"unsupported": "ignore"}, "unsupported", BadRequestError),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dragoman import BadRequestError
+from dragoman import BadRequestError, Timeout
 from dragoman.routing import RoutingSettings, deployments_of
 
 
@@ -58,7 +58,9 @@ def test_settings_are_read_as_people_write_them():
         ({"num_retries": 1.5}, "num_retries", "a whole number"),
         ({"num_retries": True}, "num_retries", "a number"),
         ({"timeout": 0}, "timeout", "more than none"),
-        ({"timeout": float("nan")}, "timeout", "a number"),
+        ({"timeout": Timeout(attempt=-1)}, "timeout.attempt", "more than none"),
+        ({"total_timeout": Timeout(attempt=1)}, "total_timeout", "more than none, not 'Timeout'"),
+        ({"timeout": float("nan")}, "timeout", "seconds, more than none"),
         ({"fallbacks": ["b"]}, "fallbacks[0]", "a mapping such as {claude: [gpt]}"),
         ({"fallbacks": [{"a": [7]}]}, "fallbacks[0].a[0]", "a model name"),
         ({"fallbacks": [{"a": [{"temperature": 1}]}]}, "fallbacks[0].a[0].model", "a text"),
@@ -126,6 +128,12 @@ def test_a_model_list_is_read_as_people_write_it(monkeypatch):
     assert "from outside" not in repr(first)
 
 
+def test_limits_are_seconds_or_told_apart():
+    apart = Timeout(connect=1, between_events=None)
+    assert RoutingSettings.of({"timeout": apart}).timeout == apart
+    assert deployments_of([entry(timeout=apart)])[0].timeout == apart
+
+
 def test_ids_are_unique_and_stay_as_long_as_the_entry_does():
     one, same, other = deployments_of([entry(), entry(), entry(api_key="a key")])
     assert len({one.id, same.id, other.id}) == 3
@@ -140,7 +148,7 @@ def test_ids_are_unique_and_stay_as_long_as_the_entry_does():
         ({"model_name": "a"}, "model_list[0].litellm_params", "a mapping"),
         (entry(model="m"), "model_list[0].litellm_params.model", "provider/model"),
         (entry(rpm=0), "model_list[0].litellm_params.rpm", "at least 1"),
-        (entry(timeout="soon"), "model_list[0].litellm_params.timeout", "a number"),
+        (entry(timeout="soon"), "model_list[0].litellm_params.timeout", "seconds"),
         (entry(tags="eu"), "model_list[0].litellm_params.tags", "a list"),
         (
             entry(api_key="os.environ/NOT_SET_ANYWHERE"),

@@ -11,7 +11,7 @@ from dragoman.errors import BadRequestError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["flag", "nearest", "number", "section", "text", "texts", "whole", "wrong"]
+__all__ = ["flag", "nearest", "number", "seconds", "section", "text", "texts", "whole", "wrong"]
 
 
 def wrong(field: str, expected: str, value: object) -> BadRequestError:
@@ -26,7 +26,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"did you mean {found[0]!r}?" if found else ""
 
 
-def number(field: str, value: object, *, least: float = 0.0) -> float:
+def number(field: str, value: object, *, least: float = 0.0, expected: str = "") -> float:
     """Return a number; digits in a text are one, as environment variables have them."""
     try:
         if isinstance(value, bool) or not isinstance(value, int | float | str):
@@ -35,7 +35,16 @@ def number(field: str, value: object, *, least: float = 0.0) -> float:
         if not (math.isfinite(found) and found >= least):
             raise ValueError
     except (TypeError, ValueError):
-        raise wrong(field, f"a number of at least {least:g}", value) from None
+        raise wrong(field, expected or f"a number of at least {least:g}", value) from None
+    return found
+
+
+def seconds(field: str, value: object, *, otherwise: str = "") -> float:
+    """Return a time of more than none; `otherwise` is what else there may be in its place."""
+    expected = f"seconds, more than none{otherwise}"
+    found = number(field, value, expected=expected)
+    if not found:
+        raise wrong(field, expected, value)
     return found
 
 

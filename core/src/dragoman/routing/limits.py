@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from dragoman.network.timeouts import Timeout
+from dragoman.routing.checks import seconds
 
 if TYPE_CHECKING:
     from dragoman.routing.deployments import Deployment
     from dragoman.routing.groups import Group
     from dragoman.routing.settings import RoutingSettings
 
-__all__ = ["attempt_limits", "call_limit"]
+__all__ = ["attempt_limits", "call_limit", "time_limits"]
+
+
+def time_limits(field: str, value: object) -> Timeout | float:
+    """Return limits as they were given, a ``Timeout`` or seconds, checked.
+
+    Raises:
+        BadRequestError: a limit is no time, or none at all; `param` names it.
+    """
+    if not isinstance(value, Timeout):
+        return seconds(field, value, otherwise=", or a dragoman.Timeout")
+    for limit in fields(value):
+        given = getattr(value, limit.name)
+        if given is not None:
+            seconds(f"{field}.{limit.name}", given)
+    return value
 
 
 def call_limit(own: Timeout | float | None, group: Group, settings: RoutingSettings) -> float | None:

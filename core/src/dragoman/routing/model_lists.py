@@ -9,8 +9,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from dragoman.errors import BadRequestError
-from dragoman.routing.checks import number, section, text, texts, whole, wrong
+from dragoman.routing.checks import number, seconds, section, text, texts, whole, wrong
 from dragoman.routing.deployments import Deployment, is_price
+from dragoman.routing.limits import time_limits
 from dragoman.routing.settings import recovery
 
 if TYPE_CHECKING:
@@ -19,13 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["deployments_of"]
 
 _ENVIRONMENT = "os.environ/"
-
-
-def _positive(field: str, value: object) -> float:
-    found = number(field, value)
-    if not found:
-        raise wrong(field, "more than 0", value)
-    return found
 
 
 def _count(field: str, value: object) -> int:
@@ -39,9 +33,9 @@ _ROUTING: dict[str, tuple[str, Callable[[str, object], Any]]] = {
     "tpm": ("tpm", _count),
     "max_parallel_requests": ("max_parallel_requests", _count),
     "tags": ("tags", lambda field, value: frozenset(texts(field, value))),
-    "timeout": ("timeout", _positive),
-    "stream_timeout": ("stream_timeout", _positive),
-    "total_timeout": ("total_timeout", _positive),
+    "timeout": ("timeout", time_limits),
+    "stream_timeout": ("stream_timeout", seconds),
+    "total_timeout": ("total_timeout", seconds),
     "num_retries": ("num_retries", whole),
     "max_retries": ("num_retries", whole),
     "cooldown_time": ("cooldown_time", number),

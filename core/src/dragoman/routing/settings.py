@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, get_args
 
 from dragoman.errors import BadRequestError
-from dragoman.routing.checks import flag, nearest, number, section, text, whole, wrong
+from dragoman.routing.checks import flag, nearest, number, seconds, section, text, whole, wrong
 from dragoman.routing.deployments import StreamRecovery
+from dragoman.routing.limits import time_limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -123,13 +124,6 @@ def _unknown(field: str, name: str, known: Iterable[str]) -> BadRequestError:
     return BadRequestError(f"{field} is not known{hint and f'; {hint}'}", param=field, code="unknown_setting")
 
 
-def _seconds(field: str, value: object) -> float:
-    found = number(field, value)
-    if not found:
-        raise wrong(field, "seconds, more than none", value)
-    return found
-
-
 def _fallback(field: str, value: object) -> Fallback:
     if isinstance(value, dict):
         text(f"{field}.model", section(field, value).get("model"))
@@ -197,9 +191,9 @@ _READERS: dict[str, tuple[str, Callable[[str, object], Any]]] = {
     "num_retries": ("num_retries", whole),
     "max_retries": ("num_retries", whole),
     "retry_after": ("retry_after", number),
-    "timeout": ("timeout", _seconds),
-    "stream_timeout": ("stream_timeout", _seconds),
-    "total_timeout": ("total_timeout", _seconds),
+    "timeout": ("timeout", time_limits),
+    "stream_timeout": ("stream_timeout", seconds),
+    "total_timeout": ("total_timeout", seconds),
     "max_attempts": ("max_attempts", lambda field, value: whole(field, value, least=1)),
     "allowed_fails": ("allowed_fails", whole),
     "cooldown_time": ("cooldown_time", number),

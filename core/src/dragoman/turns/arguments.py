@@ -16,11 +16,11 @@ from dragoman.attempts.scripted import ScriptedProvider
 from dragoman.attempts.token_counts import estimate_tokens
 from dragoman.errors import BadRequestError, DragomanError
 from dragoman.models import validate_request
-from dragoman.network.timeouts import Timeout
 from dragoman.providers import COMMON_SETTINGS, Provider, is_provider, load_provider, split_model
 from dragoman.routing import Fleet, RouteOptions, RoutingSettings, StreamRecovery
 from dragoman.routing.accounts import account_mark
 from dragoman.routing.checks import texts
+from dragoman.routing.limits import time_limits
 from dragoman.routing.settings import fallback_list
 from dragoman.sdk.structured import json_schema_format
 from dragoman.types import CallParameters
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import httpx
     from pydantic import BaseModel
 
+    from dragoman.network.timeouts import Timeout
     from dragoman.parameters import Unsupported
     from dragoman.routing import Deployment, Journey
 
@@ -240,11 +241,11 @@ def _route_options(
     tokens: int,
     allows: Callable[[str], bool] | None,
 ) -> RouteOptions:
-    sticky = request.get("prompt_cache_key")
+    sticky, timeout = request.get("prompt_cache_key"), routing.get("timeout")
     return RouteOptions(
         fallbacks=fallback_list("fallbacks", routing["fallbacks"]) if "fallbacks" in routing else None,
         num_retries=_retries(routing.get("num_retries")),
-        timeout=_timeout(routing.get("timeout")),
+        timeout=time_limits("timeout", timeout) if timeout is not None else None,
         tokens=tokens,
         streamed=bool(request.get("stream")),
         sticky=sticky if isinstance(sticky, str) else None,  # what is wrong with it is said later
@@ -273,14 +274,6 @@ def _own_settings(request: Mapping[str, Any]) -> dict[str, Any]:
 def _retries(value: object) -> int | None:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
         raise BadRequestError(f"num_retries must be 0 or more, not {value!r}", param="num_retries")
-    return value
-
-
-def _timeout(value: object) -> Timeout | float | None:
-    if isinstance(value, bool) or not isinstance(value, (Timeout, int, float, type(None))):
-        raise BadRequestError(
-            f"timeout must be seconds or a dragoman.Timeout, not {type(value).__name__}", param="timeout"
-        )
     return value
 
 

@@ -128,6 +128,24 @@ def test_a_model_list_is_read_as_people_write_it(monkeypatch):
     assert "from outside" not in repr(first)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "output_cost_per_token_above_200k_tokens_priority",
+        "cache_creation_input_token_cost_above_1hr_above_200k_tokens",
+        "cache_read_input_audio_token_cost",
+        "input_cost_per_video_per_second_above_15s_interval",
+        "output_cost_per_image_0.5K",
+        "regional_processing_uplift_multiplier_eu",
+        "tiered_pricing",
+    ],
+)
+def test_prices_are_known_by_their_form(name):
+    assert deployments_of([entry(**{name: 1})])[0].prices == {name: 1}
+    for misspelt in (f"{name}s", name.replace("_", "", 1)):
+        assert not deployments_of([entry(**{misspelt: 1})])[0].prices
+
+
 def test_limits_are_seconds_or_told_apart():
     apart = Timeout(connect=1, between_events=None)
     assert RoutingSettings.of({"timeout": apart}).timeout == apart

@@ -230,6 +230,11 @@ def test_half_a_price_is_none():
             {"usage": usage(10, 0), "service_tier": "priority"},
             "0.00009",
         ),
+        (
+            {"input_cost_per_token_ultrafast": 9e-06},
+            {"usage": usage(10, 0), "service_tier": "ultrafast"},
+            "0.00009",
+        ),
         ({"input_cost_per_token_batches": 1e-06}, {"usage": usage(10, 0), "batch": True}, "0.00001"),
         (
             {"tiered_pricing": [

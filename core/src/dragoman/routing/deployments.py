@@ -71,14 +71,21 @@ class Deployment:
 
 
 _PRICE = re.compile(
-    r"((input|output|cache_read_input|cache_creation_input|output_reasoning|input_audio|output_audio|input_image)"
-    r"_(cost_per|token_cost|cost)"
-    r"(_(token|second|character|image|pixel|query|request|video_per_second|audio_per_second|audio_token"
-    r"|reasoning_token|image_token|token_cache_hit|token_cache_creation))?"
-    r"|code_interpreter_cost_per_session|file_search_cost_per_\w+|search_context_cost_per_query"
-    r"|citation_cost_per_token|ocr_cost_per_page)"
-    r"(_above_\d+k_tokens|_above_1hr|_priority|_flex|_batches)*"
-    r"|tiered_pricing|custom_pricing|regional_processing_uplift_multiplier"
+    r"""
+    ( (input|output)_cost_per_
+      ( token(_cache_(hit|creation))? | (reasoning|audio|image|video)_token | character | query | request
+      | pixel | ((audio|video)_per_)?second(_\d+[kp])? | image(_[\d.]+K?)? | text_message )
+    | (explicit_)?cache_(read|creation)_input(_audio|_image)?_token_cost
+    | (input|output)_(dbu_cost_per_token|token_cost) | cost_per_second
+    | code_interpreter_cost_per_session | file_search_cost_per_\w+
+    | computer_use_(input|output)_cost_per_1k_tokens
+    | search_context_cost_per_query | google_maps_grounding_cost_per_query | citation_cost_per_token
+    | (annotation|ocr)_cost_per_(page|credit) | guardrail_cost_per_unit | vector_store_cost_per_gb_per_day
+    )
+    (_above_(\d+k_tokens|\d+s_interval|1hr))*(_(priority|flex|batches|ultrafast|balanced|decisions))?
+    | (tiered|custom|off_peak)_pricing | regional_(processing|endpoint)_uplift_multiplier(_\w\w)?
+    """,
+    re.VERBOSE,
 )
 
 

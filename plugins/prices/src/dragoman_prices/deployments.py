@@ -39,7 +39,9 @@ _CALLS = {
     "input_cost_per_query": ("requests_kcount", _THOUSAND),
 }
 """USD per call, and what makes it USD per thousand."""
-_NAME = re.compile(r"(?P<price>.+?)(?:_above_(?P<size>\d+)k_tokens)?(?:_(?P<tier>priority|flex|batches))?")
+_NAME = re.compile(
+    r"(?P<price>.+?)(?:_above_(?P<size>\d+)k_tokens)?(?:_(?P<tier>priority|flex|batches|ultrafast|balanced|decisions))?"
+)
 _IS_PRICE = re.compile(r"cost|tiered_pricing|uplift")
 _SEARCH_SIZES = ("search_context_size_medium", "search_context_size_low", "search_context_size_high")
 

@@ -308,7 +308,8 @@ router_settings:
 litellm_settings:
   service_callback: [otel]
   cache: true
-  cache_params: {type: redis, whatever: 1}
+  cache_params: {type: redis, whatever: 1, host: "${REDIS_HOST}"}
+  openai_key: os.environ/NOT_SET
   max_internal_user_budget: 10
 general_settings:
   store_model_in_db: true
@@ -323,7 +324,13 @@ callback_settings: {otel: {message_logging: false}}
         "router_settings.redis_host",
         *(
             f"litellm_settings.{name}"
-            for name in ("service_callback", "cache", "cache_params", "max_internal_user_budget")
+            for name in (
+                "service_callback",
+                "cache",
+                "cache_params",
+                "openai_key",
+                "max_internal_user_budget",
+            )
         ),
         *(f"general_settings.{name}" for name in ("store_model_in_db", "alerting")),
         "guardrails",

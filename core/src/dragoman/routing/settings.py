@@ -106,11 +106,16 @@ class RoutingSettings:
 
 
 _UNUSED_NAMES = (
-    "redis_url redis_host redis_port redis_password redis_db redis_startup_nodes cache_responses "
-    "cache_kwargs caching_groups client_ttl polling_interval default_priority default_max_parallel_requests "
-    "set_verbose debug_level enable_pre_call_checks optional_pre_call_checks provider_budget_config "
-    "alerting_config router_general_settings ignore_invalid_deployments assistants_config search_tools "
-    "guardrail_list default_litellm_params deployment_affinity_ttl_seconds"
+    "alerting_config assistants_config auto_router_capability_limit background_health_check_model_groups "
+    "cache_kwargs cache_responses caching_groups client_ttl custom_cooldown_policy debug_level "
+    "default_litellm_params default_max_parallel_requests default_priority "
+    "deployment_affinity_ttl_seconds enable_health_check_routing enable_pre_call_checks "
+    "enable_weighted_failover fallback_access_check fallback_budget_check guardrail_list "
+    "health_check_ignore_transient_errors health_check_staleness_threshold ignore_invalid_deployments "
+    "model_group_affinity_config model_group_retry_policy optional_pre_call_checks plugins "
+    "polling_interval provider_budget_config redis_db redis_host redis_password redis_port "
+    "redis_startup_nodes redis_url router_general_settings routing_groups search_tools set_verbose "
+    "tag_routing_prefix"
 )
 UNUSED = frozenset(_UNUSED_NAMES.split())
 """Keys of router_settings that mean nothing to routing here."""

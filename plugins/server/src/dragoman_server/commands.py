@@ -134,7 +134,7 @@ class _Check:
         if deployments:
             rows = [(served.name, served.model, credentials_of(served)) for served in deployments]
             say(table(("model", "leads to", "credentials"), rows))
-        else:
+        elif not config.findings.errors:
             say("no models")
         say(_summary(config))
         return USAGE if config.findings.errors else OK
@@ -230,10 +230,10 @@ def _ready(listener: socket.socket, config: Config) -> str:
 
 
 def _summary(config: Config) -> str:
+    if errors := len(config.findings.errors):
+        return f"{errors} error{'s' if errors > 1 else ''}: it cannot be served"
     server = config.server
     key = "callers need the key" if server.master_key else "no key: on this machine alone"
     keeping = "for ever" if server.retention is None else f"{server.retention / 86400:g} days"
     where = "in the store that is configured" if server.store else "in memory, until the server ends"
-    errors = len(config.findings.errors)
-    verdict = "ok" if not errors else f"{errors} error{'s' if errors > 1 else ''}: it cannot be served"
-    return f"{key}; responses are kept {where}, {keeping}\n{verdict}"
+    return f"{key}; responses are kept {where}, {keeping}\nok"

@@ -41,6 +41,7 @@ __all__ = ["Config", "ConfigError", "check_store", "default_config", "load_confi
 
 _OF_BOTH = (
     "num_retries",
+    "max_fallbacks",
     "fallbacks",
     "context_window_fallbacks",
     "content_policy_fallbacks",
@@ -91,6 +92,8 @@ def read_config(path: Path) -> Config:
     findings = Findings()
     files: dict[Path, FileState] = {}
     root = read_with_included(path, findings, files)
+    if not root and findings.errors:  # nothing could be read: what it would mean is not worth a word
+        return Config(server=ServerConfig(deployments=()), findings=findings, files=files)
     environment = read_environment(root.get("environment_variables"), findings)
     reachable = {**os.environ, **environment}
     root = {

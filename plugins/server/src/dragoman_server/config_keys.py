@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, NamedTuple
 
+from dragoman.routing.settings import UNUSED
+from dragoman_server import config_ignored
 from dragoman_server.gateway import Limits
 
 if TYPE_CHECKING:
@@ -92,6 +94,7 @@ _NO_AUTHENTICATION = (
     "decides who may call in LiteLLM, and is not there in dragoman: without it everyone with the master_key "
     "may. Take it out once that is right"
 )
+_OF_A_MODEL = "does nothing here: write it in each model's litellm_params, or set the provider's variable"
 _BACKGROUND = "is not needed: background responses work on every provider, kept in dragoman_settings.store"
 
 # ---- sections ---------------------------------------------------------------------------------------
@@ -108,16 +111,7 @@ _ROUTER = {
     **_used("number", "retry_after"),
     **_used("whole", "max_fallbacks max_attempts"),
     **_used("flag", "disable_cooldowns enable_tag_filtering tag_filtering_match_any"),
-    **_nothing(
-        "model_group_retry_policy provider_budget_config default_max_parallel_requests default_priority "
-        "enable_pre_call_checks optional_pre_call_checks"
-    ),
-    **_nothing(
-        "redis_host redis_port redis_password redis_url redis_db cache_responses cache_kwargs caching_groups "
-        "client_ttl polling_interval default_litellm_params set_verbose debug_level assistants_config "
-        "alerting_config ignore_invalid_deployments search_tools guardrail_list router_general_settings "
-        "deployment_affinity_ttl_seconds custom_cooldown_policy"
-    ),
+    **_nothing(" ".join(UNUSED)),
 }
 
 _LITELLM = {
@@ -125,7 +119,7 @@ _LITELLM = {
     **_used("positive", "request_timeout"),
     **_used("number", "max_budget"),
     **_used("text", "budget_duration"),
-    **_used("whole", "num_retries"),
+    **_used("whole", "num_retries max_fallbacks"),
     **_FALLBACKS,
     **_used("any", "callbacks success_callback failure_callback"),
     **_nothing(
@@ -133,24 +127,15 @@ _LITELLM = {
         "pre_call_rules custom_provider_map store_audit_logs",
         "is LiteLLM's logging; dragoman calls nothing from it. callbacks may name functions of yours",
     ),
+    **_nothing(config_ignored.LITELLM_SETTINGS),
+    **_nothing(config_ignored.KEYS_OF_PROVIDERS, _OF_A_MODEL),
     **_nothing(
-        "cache cache_params turn_off_message_logging redact_user_api_key_info langfuse_default_tags "
-        "s3_callback_params gcs_callback_params datadog_params prometheus_metrics_config "
-        "prometheus_initialize_budget_metrics custom_prometheus_metadata_labels custom_prometheus_tags "
-        "set_verbose json_logs suppress_debug_info telemetry modify_params "
-        "enable_preview_features enable_json_schema_validation enable_key_alias_format_validation "
-        "default_internal_user_params default_team_settings default_team_params default_key_generate_params "
-        "upperbound_key_generate_params key_generation_settings "
-        "max_internal_user_budget internal_user_budget_duration max_end_user_budget max_ui_session_budget "
-        "tag_budget_config force_ipv4 ssl_verify ssl_certificate ssl_security_level aiohttp_trust_env "
-        "add_function_to_prompt add_user_information_to_llm_headers forward_traceparent_to_llm_provider "
-        "drop_unsupported disable_end_user_cost_tracking disable_end_user_cost_tracking_prometheus_only "
-        "disable_hf_tokenizer_download disable_add_transform_inline_image_block disable_streaming_logging "
-        "disable_copilot_system_to_assistant use_chat_completions_url_for_anthropic_messages "
-        "LITELLM_DISABLE_STOP_SEQUENCE_LIMIT mcp_aliases model_alias_map model_group_settings guardrails "
-        "public_model_groups public_model_groups_links cost_discount_config cost_margin_config "
-        "return_response_headers include_cost_in_streaming_usage user_url_validation extra_spend_tag_headers "
-        "default_max_internal_user_budget default_redis_ttl vector_store_registry api_base api_key"
+        "api_base api_key api_version organization project vertex_project vertex_location", _OF_A_MODEL
+    ),
+    **_nothing("headers", "does nothing here: write extra_headers, in each model's litellm_params"),
+    **_nothing("num_retries_per_request", "does nothing here: write num_retries"),
+    "enable_azure_ad_token_refresh": Key(
+        "any", "notice", "is always so here: without a key Entra ID is asked"
     ),
     **_nothing("responses background_mode polling_via_cache", _BACKGROUND),
 }
@@ -161,36 +146,14 @@ _GENERAL = {
     **_used("flag", "allow_requests_on_db_unavailable"),
     **_refused(
         "custom_auth enable_jwt_auth enable_oauth2_auth enable_oauth2_proxy_auth litellm_jwtauth allowed_ips "
-        "custom_auth_settings custom_auth_run_common_checks allowed_routes litellm_key_header_name",
+        "custom_auth_settings custom_auth_run_common_checks allowed_routes litellm_key_header_name "
+        "enforce_rbac",
         _NO_AUTHENTICATION,
     ),
+    **_nothing(config_ignored.GENERAL_SETTINGS),
     **_nothing(
-        "store_model_in_db store_prompts_in_spend_logs disable_spend_logs disable_spend_updates "
-        "background_health_checks health_check_interval health_check_details use_shared_health_check "
-        "health_check_concurrency max_parallel_requests global_max_parallel_requests completion_model "
-        "image_generation_model embedding_model moderation_model alerting alerting_threshold alerting_args "
-        "alert_types alert_to_webhook_url spend_report_frequency forward_client_headers_to_llm_api "
-        "forward_openai_org_id forward_llm_provider_auth_headers max_response_size_mb "
-        "disable_master_key_return disable_reset_budget disable_adding_master_key_hash_to_db "
-        "disable_retry_on_max_parallel_request_limit_error disable_responses_id_security "
-        "disable_prisma_schema_update "
-        "enforce_user_param enforced_params reject_clientside_metadata_tags key_management_system "
-        "key_management_settings use_azure_key_vault use_google_kms database_type database_args "
-        "database_connection_pool_limit database_connection_timeout database_connection_pool_timeout "
-        "proxy_batch_write_at proxy_batch_polling_interval "
-        "proxy_budget_rescheduler_min_time proxy_budget_rescheduler_max_time infer_model_from_keys "
-        "public_routes admin_only_routes use_x_forwarded_for service_account_settings supported_db_objects "
-        "user_mcp_management_mode custom_key_generate custom_key_update custom_sso "
-        "custom_ui_sso_sign_in_handler "
-        "default_team_disabled user_api_key_cache_ttl allow_user_auth allow_client_side_credentials "
-        "ui_access_mode litellm_license oauth2_config_mappings pass_through_endpoints "
-        "use_client_credentials_pass_through_routes maximum_spend_logs_retention_period "
-        "maximum_spend_logs_retention_interval use_redis_transaction_buffer proxy_logging_obj "
-        "role_permissions "
-        "role_mappings user_header_name user_header_mappings coordination_redis_params "
-        "allow_public_model_hub "
-        "always_include_stream_usage token_rate_limit_type control_plane_url use_aiohttp_transport "
-        "mcp_internal_ip_ranges store_responses_in_spend_logs"
+        "responses_websocket_session_limit_seconds",
+        "is dragoman_settings.limits.connection here",
     ),
     "cancel_on_disconnect": Key(
         "any", "notice", "is always so here: a caller that leaves cancels the call, whatever this says"
@@ -217,11 +180,7 @@ TOP: dict[str, Key] = {
     **_used("mapping", " ".join(SECTIONS)),
     **_used("mapping", "environment_variables"),
     **_used("list", "model_list credential_list include"),
-    **_nothing(
-        "callback_settings guardrails mcp_servers mcp_tools mcp_aliases mcp_semantic_tool_filter policies "
-        "policy_attachments prompts search_tools agent_list agents vector_store_registry assistant_settings "
-        "files_settings finetune_settings default_vertex_config litellm_license sso_settings worker_registry"
-    ),
+    **_nothing(config_ignored.TOP),
 }
 """The keys at the top of a config."""
 
@@ -235,8 +194,9 @@ MISPLACED: dict[str, str] = {
     "retry": "Write num_retries",
     "storage": "Write store, in dragoman_settings",
     "params": "Write litellm_params",
+    "model_info": "It stands beside litellm_params, not in it",
 }
-"""Keys that are nowhere right, but often written -> what to write."""
+"""Keys that people write where, or as, they are not known -> what to write."""
 
 # ---- models -----------------------------------------------------------------------------------------
 
@@ -265,19 +225,8 @@ LITELLM_PARAMS: dict[str, Key] = {
     **_used("whole", "order"),
     **_used("texts", "tags"),
     **_used("text", "stream_recovery base_model"),
-    **_nothing("max_budget budget_duration priority fallbacks tag_regex"),
-    **_nothing(
-        "additional_drop_params merge_reasoning_content_in_choices use_in_pass_through use_litellm_proxy "
-        "litellm_trace_id configurable_clientside_auth_params ssl_verify cache no-log "
-        "supports_system_message "
-        "hf_model_name custom_prompt_dict roles initial_prompt_value final_prompt_value bos_token eos_token "
-        "cache_control_injection_points guardrails prompt_id prompt_variables region_name "
-        "max_file_size_mb default_api_key_rpm_limit default_api_key_tpm_limit use_chat_completions_api "
-        "tag_budget litellm_session_id mock_timeout mock_testing_fallbacks mode fastest_response "
-        "preset_cache_key enable_json_schema_validation disable_add_transform_inline_image_block "
-        "auto_router_config auto_router_config_path auto_router_default_model auto_router_embedding_model "
-        "vertex_ai_beta s3_bucket_name gcs_bucket_name complexity_router_config keepalive_timeout"
-    ),
+    **_nothing(config_ignored.LITELLM_PARAMS),
+    **_nothing("itpm otpm", "does nothing here: write tpm, which counts input and output together"),
 }
 """litellm_params that are no setting of a provider, no price and no parameter of a request."""
 
@@ -372,7 +321,8 @@ MODEL_INFO: dict[str, Key] = {
         "supported_modalities supported_output_modalities supported_environments access_groups key "
         "litellm_provider db_model team_id team_public_model_name tier health_check_model "
         "health_check_timeout disable_background_health_check source deprecation_date knowledge_cutoff "
-        "created_at updated_at created_by updated_by version tpm rpm output_vector_size",
+        "created_at updated_at created_by updated_by version tpm rpm output_vector_size access_windows "
+        "prompt_cache_min_tokens supported_audio_formats supported_regions",
     ),
 }
 

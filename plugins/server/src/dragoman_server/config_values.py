@@ -35,6 +35,8 @@ class Unset(NamedTuple):
     """Stands where a variable should, that is not set."""
 
     name: str
+    misspelt: str = ""
+    """What is wrong with how the variable is named; an error wherever the value is used."""
 
 
 def expand(node: Node, environment: Mapping[str, str], findings: Findings) -> Node:
@@ -56,9 +58,10 @@ def expand(node: Node, environment: Mapping[str, str], findings: Findings) -> No
     other = _ELSEWHERE.fullmatch(node.value.strip())
     if other:
         name = next(group for group in other.groups() if group)
-        findings.error(node.place, f"variables of the environment are written os.environ/{name}")
-    elif _REFERENCE in node.value:
-        findings.error(node.place, f"{_REFERENCE}NAME must be the whole value")
+        wrong = f"variables of the environment are written {_REFERENCE}{name}"
+        return replace(node, value=Unset(name, wrong))
+    if _REFERENCE in node.value:
+        return replace(node, value=Unset("", f"{_REFERENCE}NAME must be the whole value"))
     return node
 
 
@@ -102,6 +105,9 @@ def _without_unset(node: Node, name: str, findings: Findings, level: Level) -> N
         return replace(node, value=items)
     if not isinstance(node.value, Unset):
         return node
+    if node.value.misspelt:
+        findings.error(node.place, f"{name}: {node.value.misspelt}")
+        return replace(node, value=None)
     consequence = "" if level == "error" else ", so it is left out"
     findings.add(
         level, node.place, f"{name}: the environment variable {node.value.name} is not set{consequence}"

@@ -23,6 +23,11 @@ _LAW = "law"
 _SHOWN = 12
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are cores: some tests wait."""
+    return (os.cpu_count() or 1) + 1
+
+
 class Tally:
     """How often a law held over many recorded cases, and what became of the others."""
 

@@ -15,6 +15,7 @@ import uvicorn
 from dragoman.hookspecs import HTTPRequest, ProviderInfo, Setting, hookimpl
 from dragoman.parameters import policies
 from dragoman.providers import register_provider
+from dragoman.routing import journey
 from dragoman_server import Deployment, Limits, ServerConfig, create_app
 from dragoman_server.listening import listening
 
@@ -90,6 +91,12 @@ def http(server):
     """An HTTP client of that server."""
     with httpx.Client(base_url=server.url, timeout=20) as client:
         yield client
+
+
+@pytest.fixture
+def hurried(monkeypatch):
+    """What fails is tried again at once."""
+    monkeypatch.setattr(journey, "_FIRST_WAIT", 0.0)
 
 
 # ---- an upstream --------------------------------------------------------------------------------------

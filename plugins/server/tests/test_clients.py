@@ -298,6 +298,7 @@ def test_models(client):
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.usefixtures("hurried")
 def test_each_refusal_is_the_class_of_its_status(client, status, kind, stream):
     play = script({"error": {"status": status, "message": "No.", "code": "some_code"}})
     with pytest.raises(kind) as refusal:

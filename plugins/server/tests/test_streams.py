@@ -55,14 +55,14 @@ def test_the_events_are_legal_and_their_response_is_the_stored_one(http, events_
 
 
 def test_a_refusal_within_the_grace_keeps_status_and_retry_after(http):
-    play = script({"pause": 0.05}, {"error": {"status": 429, "message": "Slow down.", "retry_after": 2.5}})
+    play = script({"pause": 0.05}, {"error": {"status": 429, "message": "Slow down.", "retry_after": 1.2}})
     refused = http.post("/v1/responses", json=ask(play))
     assert refused.status_code == 429
     assert refused.json()["error"] == {
         "message": "Slow down.", "type": "rate_limit_error", "param": None, "code": None,
     }  # fmt: skip
-    assert refused.headers["retry-after"] == "3"
-    assert refused.headers["retry-after-ms"] == "2500"
+    assert refused.headers["retry-after"] == "2"  # whole seconds, and never too early
+    assert refused.headers["retry-after-ms"] == "1200"
     assert refused.headers["x-should-retry"] == "true"
 
 
@@ -117,6 +117,7 @@ def test_silence_is_filled_with_comments(hasty, events_of):
 @pytest.mark.parametrize(
     "failure", [{"error": {"status": 529, "message": "Overloaded."}}, {"cut": True}, {"malformed": True}]
 )
+@pytest.mark.usefixtures("hurried")
 def test_a_failure_in_mid_stream_keeps_what_had_arrived(http, events_of, failure):
     answer = http.post("/v1/responses", json=ask(script({"text": "Half an ans"}, failure)))
     events = events_of(answer.content)

@@ -177,11 +177,12 @@ def test_a_turn_that_is_refused_is_one_frame_and_the_next_goes_on(caller, sent, 
 
 
 def test_a_refusal_says_when_to_come_back(caller):
-    busy = script({"error": {"status": 429, "message": "Busy", "retry_after": 2}})
+    busy = script({"error": {"status": 429, "message": "Busy", "retry_after": 0.25}})
     headers = caller.refused(input=busy)["headers"]
-    assert headers == {"x-should-retry": "true", "retry-after": "2", "retry-after-ms": "2000"}
+    assert headers == {"x-should-retry": "true", "retry-after": "1", "retry-after-ms": "250"}
 
 
+@pytest.mark.usefixtures("hurried")
 def test_a_failure_in_the_middle_has_one_last_frame_too(caller, http):
     broken = script({"text": "Half of"}, {"error": {"status": 500, "message": "Broken"}})
     for store in (True, False):
@@ -254,6 +255,7 @@ def test_a_loose_turn_loses_what_it_went_on_from(caller, http):
         {"input": script({"text": "Half"}, {"cut": True})},
     ],
 )
+@pytest.mark.usefixtures("hurried")
 def test_a_continuation_that_fails_evicts_what_it_continued(caller, wrong):
     first = caller.done(input="One", store=False)
     *_, last = caller.ask(**{"input": "Hi", "store": False, "previous_response_id": first["id"], **wrong})

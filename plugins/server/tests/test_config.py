@@ -186,6 +186,27 @@ def test_a_key_for_every_provider_at_once_is_refused(read):
     assert "would be sent to every provider" in message
 
 
+@pytest.mark.parametrize(
+    ("model", "known"),
+    [
+        ("anthropic/claude-3-7-sonnet-20250219", True),
+        ("bedrock/us.anthropic.claude-3-7-sonnet-20250219-v1:0", True),
+        ("vertex_ai/claude-3-7-sonnet@20250219", True),
+        ("vertex_ai/gemini-2.5-pro", False),
+        ("openai/gpt-5.2", False),
+    ],
+)
+def test_parameters_are_those_of_the_model(read, model, known):
+    thinking = {"type": "enabled", "budget_tokens": 1024}
+    config = read(entry(model=model, thinking=thinking))
+    if known:
+        assert said(config) == []
+        assert config.server.deployments[0].arguments["thinking"] == thinking
+    else:
+        ((line, message),) = said(config)
+        assert (line, "reasoning.effort is its place" in message) == (5, True)
+
+
 def test_what_only_drop_params_lets_pass(read):
     params = {"model": "openai/x", "seed": 3, "drop_params": True, "vertex_project": "p"}
     config = read(entry(**params))

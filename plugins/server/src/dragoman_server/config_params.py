@@ -26,6 +26,7 @@ from dragoman_server.config_values import typed
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dragoman.hookspecs import ProviderInfo
     from dragoman.providers import Provider
     from dragoman_server.config_findings import Findings
     from dragoman_server.yaml_lines import Node
@@ -117,6 +118,8 @@ class ParamsReader:
         self._context = context
         self._given: dict[str, Node] = self._with_credential(node.value)
         self._provider: Provider | None = None
+        self._info: ProviderInfo | None = None
+        """What is known of the model; settings may decide on that too."""
         self._any_provider = False
         self._settings: dict[str, Any] = {}
         self._parameters: dict[str, Any] = {}
@@ -128,14 +131,23 @@ class ParamsReader:
         name = self._model()
         if name is not None:
             self._load(name)
+        others = {}
         for key, node in self._given.items():
+            setting = self._setting(key)
+            if key not in _READ_FIRST and setting is not None:
+                self._set(key, setting, node)
+            else:
+                others[key] = node
+        if name is not None:
+            self._describe(name)
+        for key, node in others.items():
             self._sort(key, node)
         own = self._options
         if name is None:
             return None
         options = call_options({**self._context.options, **own})
-        if self._provider is not None:
-            self._check_parameters(name, options)
+        if self._info is not None:
+            self._check_parameters(name, self._info, options)
         return Params(name, self._settings, self._parameters, options, routing_of(own), self._prices)
 
     def _with_credential(self, given: dict[str, Node]) -> dict[str, Node]:
@@ -195,15 +207,24 @@ class ParamsReader:
         except DragomanError as problem:
             self._findings.error(self._given["model"].place, f"{self._where}.model: {_words(problem)}")
 
+    def _describe(self, model: str) -> None:
+        if self._provider is None:
+            return
+        prefix, _, rest = model.partition("/")
+        if "*" in rest or "mock_response" in self._given:
+            self._info = self._provider.info
+            return
+        try:
+            self._info = self._provider.info_for(Target(prefix, rest, self._settings))
+        except DragomanError as problem:
+            self._findings.error(self._given["model"].place, f"{self._where}.model: {_words(problem)}")
+
     # ---- one of the parameters ----------------------------------------------------------------------
 
     def _sort(self, name: str, node: Node) -> None:
         if name in _READ_FIRST:
             return
-        setting = self._setting(name)
-        if setting is not None:
-            self._set(name, setting, node)
-        elif name in LITELLM_PARAMS:
+        if name in LITELLM_PARAMS:
             key = LITELLM_PARAMS[name]
             value = read_key(name, node, key, self._where, self._findings)
             if value is not None and key.level is None:
@@ -281,7 +302,8 @@ class ParamsReader:
         )
 
     def _known_parameters(self) -> set[str]:
-        own = self._provider.info.parameters if self._provider else {}
+        info = self._info or (self._provider.info if self._provider else None)
+        own = info.parameters if info else {}
         return {*PARAMETERS, *(name for name in own if "." not in name)}
 
     def _known(self) -> set[str]:
@@ -290,19 +312,11 @@ class ParamsReader:
 
     # ---- defaults of requests -----------------------------------------------------------------------
 
-    def _check_parameters(self, model: str, options: Mapping[str, Any]) -> None:
+    def _check_parameters(self, model: str, info: ProviderInfo, options: Mapping[str, Any]) -> None:
         """Check each default as if a request had it."""
-        provider = self._provider
-        if provider is None or "mock_response" in options:
+        if "mock_response" in options:
             return
-        prefix, _, rest = model.partition("/")
-        info = provider.info
-        if "*" not in rest:
-            try:
-                info = provider.info_for(Target(prefix, rest, self._settings))
-            except DragomanError as problem:
-                self._findings.error(self._given["model"].place, f"{self._where}.model: {_words(problem)}")
-                return
+        prefix = model.partition("/")[0]
         for name, value in self._parameters.items():
             written = next((key for key in self._given if CHAT_PARAMETERS.get(key, (key,))[0] == name), name)
             place = self._given[written].place

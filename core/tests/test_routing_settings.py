@@ -124,6 +124,8 @@ def test_a_model_list_is_read_as_people_write_it(monkeypatch):
     assert (first.timeout, first.stream_timeout, first.num_retries) == (30.0, 3.0, 1)
     assert first.prices == {"input_cost_per_token": 1e-6, "cache_read_input_token_cost": 1e-7}
     assert second.arguments == {}
+    (whole,) = deployments_of([entry(reasoning_effort={"effort": "low", "summary": "auto"})])
+    assert whole.arguments == {"reasoning": {"effort": "low", "summary": "auto"}}
     assert third.model == "toy/*"
     assert "from outside" not in repr(first)
 

@@ -144,6 +144,8 @@ model_list:
         ("x", {"model": "openai/gpt-4o", "custom_llm_provider": "openai"}, "openai/gpt-4o"),
         ("x", {"model": "gpt-4o"}, "openai/gpt-4o"),
         ("x", {"model": "ollama_chat/llama3"}, "ollama/llama3"),
+        ("x", {"model": "azure/responses/my-own", "api_base": "https://a.example"}, "azure/my-own"),
+        ("x", {"model": "responses/gpt-5", "custom_llm_provider": "openai"}, "openai/gpt-5"),
         ("x", {"model": "os.environ/MODEL"}, "echo/from-the-environment"),
     ],
 )
@@ -172,6 +174,8 @@ def test_names_of_models(read, monkeypatch, name, params, model):
         ({"model": "openai/x", "api_key": 12345}, 5, "api_key must be text that is not empty (quote it)"),
         ({"model": "openai/x", "rpm": "many"}, 5, "rpm must be a whole number"),
         ({"model": "openai/x", "litellm_credential_name": "x"}, 5, "credential_list has no such name"),
+        ({"model": "openai/x", "headers": {"a": "b"}}, 5, "Write extra_headers."),
+        ({"model": "openai/x", "reasoning_effort": {"effort": 3}}, 5, "reasoning.effort must be a string"),
         ({"model": "openai/x", "input_cost_per_tokn": 1}, 5, "Did you mean 'input_cost_per_token'?"),
     ],
 )  # fmt: skip
@@ -205,6 +209,12 @@ def test_parameters_are_those_of_the_model(read, model, known):
     else:
         ((line, message),) = said(config)
         assert (line, "reasoning.effort is its place" in message) == (5, True)
+
+
+def test_an_effort_may_bring_what_else_reasoning_has(read):
+    config = read(entry(model="openai/gpt-5.2", reasoning_effort={"effort": "low", "summary": "auto"}))
+    assert said(config) == []
+    assert config.server.deployments[0].arguments["reasoning"] == {"effort": "low", "summary": "auto"}
 
 
 def test_what_only_drop_params_lets_pass(read):

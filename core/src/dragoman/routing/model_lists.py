@@ -110,6 +110,8 @@ def _deployment(where: str, entry: object, taken: set[str]) -> Deployment:
             information[key] = value
         else:
             path = _PARAMETERS.get(key, (key,))
+            if isinstance(value, dict):  # reasoning_effort: {effort: low, summary: auto}
+                path = path[:1]
             for step in reversed(path[1:]):
                 value = {step: value}  # noqa: PLW2901
             arguments[path[0]] = value

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dragoman_server.config_findings import Level
 
 __all__ = [
+    "ASKED_BY_RESPONSES",
     "BARE_MODELS",
     "CHAT_ONLY",
     "CHAT_PARAMETERS",
@@ -195,6 +196,7 @@ MISPLACED: dict[str, str] = {
     "storage": "Write store, in dragoman_settings",
     "params": "Write litellm_params",
     "model_info": "It stands beside litellm_params, not in it",
+    "headers": "Write extra_headers",
 }
 """Keys that people write where, or as, they are not known -> what to write."""
 
@@ -310,6 +312,9 @@ PROVIDERS: dict[str, str] = {
     "vertex_ai_beta": "vertex_ai",
 }
 """LiteLLM's names of providers -> dragoman's, where they differ."""
+
+ASKED_BY_RESPONSES = ("openai/responses/", "azure/responses/")
+"""How a model begins there that is to be asked by ``POST /responses``, as every model is here."""
 
 MODEL_INFO: dict[str, Key] = {
     **_used("text", "id mode"),

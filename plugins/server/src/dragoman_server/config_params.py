@@ -12,6 +12,7 @@ from dragoman.providers import COMMON_SETTINGS, load_provider
 from dragoman.routing.deployments import is_price
 from dragoman_server.config_findings import nearest
 from dragoman_server.config_keys import (
+    ASKED_BY_RESPONSES,
     BARE_MODELS,
     CHAT_ONLY,
     CHAT_PARAMETERS,
@@ -191,6 +192,8 @@ class ParamsReader:
                 "notice", node.place, f"{self._where}.model {model!r} is read as {guess}/{model}"
             )
             model = f"{guess}/{model}"
+        if model.startswith(ASKED_BY_RESPONSES):
+            model = model.replace("responses/", "", 1)
         prefix, slash, rest = model.partition("/")
         if slash and not (prefix and rest):
             self._findings.error(node.place, f"{self._where}.model must be provider/model, not {model!r}")
@@ -240,7 +243,8 @@ class ParamsReader:
                 f"{self._where}.{name} is for each request to say; it is left out",
             )
         elif name in CHAT_PARAMETERS:
-            self._default(CHAT_PARAMETERS[name], node, name)
+            path = CHAT_PARAMETERS[name]
+            self._default(path[:1] if isinstance(node.value, dict) else path, node, name)
         elif name in self._known_parameters():
             self._default((name,), node, name)
         elif name in SETTINGS:

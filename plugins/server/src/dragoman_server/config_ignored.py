@@ -168,7 +168,7 @@ LITELLM_SETTINGS = (
     "skip_system_message_in_guardrail skip_tool_message_in_guardrail sse_keepalive_ping_interval_seconds "
     "ssl_certificate ssl_ecdh_curve ssl_security_level ssl_verify "
     "standard_logging_payload_excluded_fields strip_anthropic_total_tokens suppress_debug_info "
-    "tag_budget_config telemetry turn_off_message_logging upperbound_key_generate_params "
+    "tag_budget_config telemetry upperbound_key_generate_params "
     "use_chat_completions_url_for_anthropic_messages use_litellm_proxy user_url_allowed_hosts "
     "user_url_validation validate_end_user_id_in_db vector_store_index_registry vector_store_registry "
     "vector_store_search_failure_mode vertex_ai_safety_settings websearch_interception_params "

@@ -135,6 +135,11 @@ _LITELLM = {
     ),
     **_nothing("headers", "does nothing here: write extra_headers, in each model's litellm_params"),
     **_nothing("num_retries_per_request", "does nothing here: write num_retries"),
+    "turn_off_message_logging": Key(
+        "any",
+        "notice",
+        "is so here: prompts and answers are in no log or trace, unless a variable asks for it",
+    ),
     "enable_azure_ad_token_refresh": Key(
         "any", "notice", "is always so here: without a key Entra ID is asked"
     ),

@@ -416,6 +416,16 @@ def test_check_of_a_config_that_is_wrong(run, config):
     assert out.endswith("1 error: it cannot be served\n")
 
 
+def test_check_says_nothing_but_why_of_a_file_that_cannot_be_read(run, tmp_path):
+    path = tmp_path / "none.yaml"
+    code, out, _ = run("check", path)
+    assert code == 2
+    assert out.splitlines() == [
+        f"error: {path}:1: the file cannot be read: No such file or directory",
+        "1 error: it cannot be served",
+    ]
+
+
 def test_check_without_a_config_says_what_would_be_served(run):
     code, out, _ = run("check", OPENAI_API_KEY=KEY)
     assert code == 0

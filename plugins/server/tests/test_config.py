@@ -274,7 +274,7 @@ def test_settings_of_all_models_and_which_count_more(read):
 model_list:
   - {model_name: a, litellm_params: {model: echo/a}}
   - {model_name: b, litellm_params: {model: echo/b, timeout: 5, max_retries: 0, drop_params: false}}
-litellm_settings: {drop_params: true, request_timeout: 60, num_retries: 4}
+litellm_settings: {drop_params: true, request_timeout: 60, num_retries: 4, max_fallbacks: 1}
 router_settings: {num_retries: 2, model_group_alias: {c: a, d: {model: b, hidden: true}}}
 """)
     assert config.findings.all == []
@@ -283,7 +283,7 @@ router_settings: {num_retries: 2, model_group_alias: {c: a, d: {model: b, hidden
     assert told["b"].arguments == {"settings": {}}
     assert (told["b"].timeout, told["b"].num_retries) == (5, 0)
     routing = config.server.routing
-    assert (routing.num_retries, routing.timeout) == (2, 60)
+    assert (routing.num_retries, routing.timeout, routing.max_fallbacks) == (2, 60, 1)
     assert (routing.model_group_alias, routing.hidden_aliases) == ({"c": "a", "d": "b"}, {"d"})
 
 

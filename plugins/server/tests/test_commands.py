@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -358,6 +359,31 @@ def test_sigterm_lets_a_stream_end(serve, config, upstream):
     upstream.go_on.set()
     stream.until("response.completed")
     assert stream.rest() == ["data: [DONE]"]
+    assert server.ended() == 0
+
+
+@POSIX
+def test_sigterm_loses_no_request_that_is_on_its_way(serve):
+    server = serve()
+    request = b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n"
+    with contextlib.ExitStack() as opened:
+        idle, new, half = (
+            opened.enter_context(socket.create_connection(("127.0.0.1", server.port), PATIENCE))
+            for _ in range(3)
+        )
+        idle.sendall(request)
+        assert idle.recv(65536).startswith(b"HTTP/1.1 200")
+        half.sendall(request[:20])
+        server.process.send_signal(signal.SIGTERM)
+        while idle.recv(65536):
+            pass
+        new.sendall(request)
+        half.sendall(request[20:])
+        for connection in (new, half):
+            answer = b"".join(iter(lambda of=connection: of.recv(65536), b""))
+            assert answer.startswith(b"HTTP/1.1 200")
+            assert b"connection: close\r\n" in answer
+            assert b"echo" in answer
     assert server.ended() == 0
 
 
